@@ -1,0 +1,399 @@
+"""Internet sockets: tcp, udp, udplite and raw; sctp has a file of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, repeat
+from typing import Any, NamedTuple
+
+from ..options import Options
+from ..proc import Proc, addresses, lines_of, numbers, ports
+from ..table import Column, Listing, Table, blank, known, owner_columns, signed, user_cells, which
+
+
+class Timer(NamedTuple):
+    """What the kernel waits for, in milliseconds, and how often it has tried."""
+
+    name: str
+    expires_ms: int
+    retransmits: int
+    probes: int
+
+
+class InetSocket(NamedTuple):
+    """A socket of tcp, udp, udplite, raw or sctp.
+
+    Queues in bytes (a listener's recv_q: connections that wait to be accepted). `pid` and
+    `program` are the holder that netstat prints, `processes` all holders. What was not asked
+    for, and what the system does not tell, is None.
+    """
+
+    proto: str
+    family: str
+    state: str | None = None
+    local_address: str | None = None
+    local_port: int | None = None
+    local_host: str | None = None
+    local_service: str | None = None
+    remote_address: str | None = None
+    remote_port: int | None = None
+    remote_host: str | None = None
+    remote_service: str | None = None
+    recv_q: int | None = None
+    send_q: int | None = None
+    uid: int | None = None
+    user: str | None = None
+    inode: int | None = None
+    timer: Timer | None = None
+    pid: int | None = None
+    program: str | None = None
+    processes: list[Any] | None = None
+    unit: str | None = None
+    container: str | None = None
+    netns: str | None = None
+    tcp_info: dict[str, Any] | None = None
+    memory: dict[str, int] | None = None
+
+
+STATES = (
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+)
+
+# A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
+#   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+#    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1
+ROW = re.compile(
+    r" *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
+    r"([0-9A-F]{8}):([0-9A-F]{8}) ([0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} +\d+ +\d+ \d+)"
+    r"(?: [^\n\0]*)?\n"
+)
+# The same with all the freedom that netstat allows: blanks, lower case, and a tail that ends
+# early (after the retransmissions for tcp, before them for the others).
+LOOSE = re.compile(
+    r"\s*\d+:\s*([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})\s+([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})"
+    r"\s+([0-9A-Fa-f]{1,8})\s+([0-9A-Fa-f]{1,16}):([0-9A-Fa-f]{1,16})\s+"
+    r"([0-9A-Fa-f]{1,8}:[0-9A-Fa-f]{1,16}(?:\s+[0-9A-Fa-f]{1,16}(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+)?)?)?)?)",
+    re.ASCII,
+)
+
+
+class Protocol(NamedTuple):
+    """What differs between the tables of this shape."""
+
+    name: str  # the file under /proc/net
+    label: str  # as the Proto column has it
+    padding: str  # printf piece of that column
+    fields: int  # a row with fewer than these fields after the state is malformed
+    states: Callable[[Sequence[str]], list[str | None]]
+    by_port: bool = False  # what makes a listener: no remote port, or no remote address
+
+
+def tcp_states(codes: Sequence[str]) -> list[str | None]:
+    names = {code: state_name(int(code, 16)) for code in set(codes)}
+    return list(map(names.__getitem__, codes))
+
+
+def udp_states(codes: Sequence[str]) -> list[str | None]:
+    known = {1: "ESTABLISHED", 7: None}
+    names = {code: known.get(int(code, 16), "UNKNOWN") for code in set(codes)}
+    return list(map(names.__getitem__, codes))
+
+
+def raw_states(codes: Sequence[str]) -> list[str | None]:
+    return list(map(str, numbers(codes)))
+
+
+def state_name(number: int) -> str:
+    """What netstat calls a state of tcp or sctp; beyond its table it would print garbage."""
+    return STATES[number] if number < len(STATES) else f"UNKNOWN({number})"
+
+
+TABLES = {
+    "tcp": Protocol("tcp", "tcp", "%-4s  ", 2, tcp_states, by_port=True),
+    "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
+    "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
+    "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
+}
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table]:
+    yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
+    for name in options.protocols:
+        if name == "sctp":
+            from . import _sctp  # type: ignore[attr-defined]
+
+            yield from _sctp.collect(proc, options)
+            continue
+        failure = None
+        for version in options.versions:
+            try:
+                yield from sockets(proc, options, TABLES[name], version)
+            except OSError as error:
+                if not version:  # a missing IPv6 half is passed over in silence
+                    failure = proc.absent(options, f"AF INET ({name})", error, f"net/{name}")
+                    if failure and failure.status == 255:
+                        raise failure from error
+        if failure:
+            raise failure
+
+
+def sockets(
+    proc: Proc, options: Options, protocol: Protocol, version: str
+) -> Iterator[Table]:
+    """One table, by the way that is quickest for what was asked."""
+    if protocol.name == "tcp" and options.source in ("auto", "netlink"):
+        from ..sockdiag import tcp_sockets
+
+        tables = tcp_sockets(proc, options, version)
+        if tables is not None:
+            for fields, length in tables:
+                yield table(protocol, version, length, **fields)
+            return
+    yield from read(proc, options, protocol, version)
+
+
+def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
+    return Table(
+        InetSocket,
+        length,
+        proto=[protocol.label + version] * length,
+        family=["inet" + version] * length,
+        **fields,
+    )
+
+
+def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
+    """/proc/net/tcp and the files of its shape, as tcp4_seq_show() and its kin print them."""
+    heading = True
+    for block in proc.blocks(f"net/{protocol.name}{version}"):
+        if heading:  # the first line, whatever it says
+            block, heading = block.partition("\n")[2], False
+        rows = ROW.findall(block)
+        if len(rows) != block.count("\n") or not block.endswith("\n"):
+            rows = loose_rows(proc, protocol, block) if block else []
+        if not rows:
+            continue
+        columns = list(zip(*rows))
+        if not options.all:
+            chosen = wanted(options, protocol, columns)
+            columns = [list(compress(column, chosen)) for column in columns]
+        yield decode(protocol, version, *columns)
+
+
+def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]]) -> list[bool]:
+    """netstat's own choice: listeners (-l) are those without a remote end, and only tcp tells
+    that by the port."""
+    remote = columns[3 if protocol.by_port else 2]
+    nothing = {text for text in set(remote) if not text.strip("0")}
+    listening = list(map(nothing.__contains__, remote))
+    return listening if options.listening else list(map(False.__eq__, listening))
+
+
+def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
+    here, port, there, peer, code, sending, received, tail = columns
+
+    def part(index: int) -> list[int]:
+        """A number of the tail: 00:00000000 00000000  1000        0 123."""
+        return [int(fields[index]) for fields in map(str.split, tail)]
+
+    return table(
+        protocol,
+        version,
+        len(here),
+        state=lambda: protocol.states(code),
+        local_address=lambda: addresses(here),
+        local_port=lambda: ports(port),
+        remote_address=lambda: addresses(there),
+        remote_port=lambda: ports(peer),
+        recv_q=lambda: numbers(received),
+        send_q=lambda: numbers(sending),
+        uid=lambda: part(2),
+        inode=lambda: part(4),
+        timer=lambda: timers(protocol, tail),
+        timer_text=lambda: timer_texts(protocol, tail),
+    )
+
+
+def loose_rows(proc: Proc, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
+    """Line by line, where a block holds something that no kernel prints."""
+    rows = []
+    name = "udp" if protocol.name == "udplite" else protocol.name
+    for line in lines_of(block):
+        match = LOOSE.match(line)
+        if match is None or len(match[8].split()) < protocol.fields:
+            proc.warn(f"warning, got bogus {name} line.")
+            continue
+        parts = match.groups()
+        tail = parts[7].split()
+        rows.append((*parts[:7], " ".join(tail + ["0"] * (5 - len(tail)))))
+    return rows
+
+
+TIMERS = ("off", "on", "keepalive", "timewait", "probe")
+
+
+def timers(protocol: Protocol, tails: Sequence[str]) -> list[Timer | None]:
+    found = {tail: timer(protocol, tail) for tail in set(tails)}
+    return list(map(found.__getitem__, tails))
+
+
+def timer(protocol: Protocol, tail: str) -> Timer:
+    """02:000AFC7C 00000002  1000        5 500 -> keepalive, in USER_HZ (1/100 s)."""
+    kind, when, retransmits, probes = timer_parts(protocol, tail)
+    name = TIMERS[kind] if kind < len(TIMERS) else f"unkn-{kind}"
+    return Timer(name, when * 10 if kind else 0, retransmits, probes)
+
+
+def timer_parts(protocol: Protocol, tail: str) -> tuple[int, int, int, int]:
+    first, retransmits, _, probes, _ = tail.split()
+    kind, _, when = first.partition(":")
+    tried = 0 if protocol.label.startswith("udp") else numbers([retransmits])[0]
+    return int(kind, 16), int(when, 16), tried, int(probes)
+
+
+def timer_texts(protocol: Protocol, tails: Sequence[str]) -> list[str]:
+    found = {tail: timer_text(protocol, tail) for tail in set(tails)}
+    return list(map(found.__getitem__, tails))
+
+
+def timer_text(protocol: Protocol, tail: str) -> str:
+    """keepalive (7199.96/2/5): seconds, retransmissions, probes; tcp alone has all the names."""
+    kind, when, retransmits, probes = timer_parts(protocol, tail)
+    known = TIMERS if protocol.by_port else ("off", "on1", "on2")
+    name = known[kind] if kind < len(known) else f"unkn-{kind}"
+    seconds = when / 100 if kind else 0.0
+    return f"{name} ({seconds:.2f}/{retransmits}/{signed(probes)})"[:63]
+
+
+# The classic text
+
+
+def heading(options: Options) -> str:
+    return f"Active Internet connections {which(options)}"
+
+
+def names(options: Options) -> Mapping[str, tuple[str, str]]:
+    wanted = {}
+    if not options.numeric_hosts:
+        wanted["local_host"] = ("host", "local_address")
+        wanted["remote_host"] = ("host", "remote_address")
+    if not (options.numeric_hosts or options.numeric_ports or options.numeric_users):
+        if not options.symbolic:  # sctp turns numeric for any of these
+            wanted["local_hosts"] = ("hosts", "local_addresses")
+            wanted["remote_hosts"] = ("hosts", "remote_addresses")
+    if not options.numeric_ports:
+        wanted["local_service"] = ("service", "local_port")
+        wanted["remote_service"] = ("service", "remote_port")
+    if options.extend and not options.numeric_users:
+        wanted["user"] = ("user", "uid")
+    return wanted
+
+
+def columns(options: Options) -> Iterator[Column]:
+    end = endpoints(options)
+    yield Column("Proto ", "%-5s ", "proto")
+    yield Column("Recv-Q ", "%6s ", "recv_q", known)
+    yield Column("Send-Q ", "%6s ", "send_q", known)
+    for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
+        fields = f"{side}_address {side}_host {side}_port {side}_service"
+        yield Column(f"{header:<23} ", "%-23s ", fields, end, untrusted=not options.numeric_hosts)
+    yield Column("State      ", "%-11s", "state", blank)
+    yield from tail_columns(options)
+
+
+def tail_columns(options: Options) -> Iterator[Column]:
+    if options.extend:
+        yield Column(" User       ", " %-10s", "uid user", user_cells, untrusted=True)
+        yield Column("Inode     ", " %-10s", "inode", known)
+    yield from owner_columns(options)
+    if options.timers:
+        yield Column(" Timer", " %s", "timer_text")
+
+
+def endpoints(options: Options) -> Callable[..., list[str]]:
+    """How `host:port` is written: cut to its column, or whole with -W."""
+
+    def cells(
+        addresses: Sequence[str],
+        hosts: Sequence[str | None],
+        ports: Sequence[int],
+        services: Sequence[str | None],
+    ) -> list[str]:
+        shown = host_texts(addresses, hosts, options.numeric_hosts)
+        written = port_texts(ports, services)
+        here = list(map(shown.__getitem__, addresses))
+        after = list(map(written.__getitem__, zip(ports, services)))
+        texts = list(map(":".join, zip(here, after)))
+        if max(map(len, texts), default=0) > 23:
+            texts = fit(texts, here, after, options.wide)
+        return texts
+
+    return cells
+
+
+def host_texts(
+    addresses: Sequence[str], hosts: Sequence[str | None], numeric: bool
+) -> dict[str, str]:
+    """What is printed for each distinct address: its name, or its number as netstat has it.
+
+    `::` is `[::]` where names are asked for; a mapped ::ffff:10.0.0.8 loses what precedes
+    its last colon.
+    """
+    shown = {}
+    for address, host in dict(zip(addresses, hosts)).items():
+        text = host or address
+        if ":" in address:
+            if address == "::" and not numeric:
+                text = "[::]"
+            elif address.startswith("::ffff:") and "." in address and "." in text:
+                start = text.partition(".")[0]
+                text = text[start.rfind(":") + 1 :]
+        shown[address] = text
+    return shown
+
+
+_port_texts: dict[tuple[int | None, str | None], str] = {}
+
+
+def port_texts(
+    ports: Sequence[int | None], services: Sequence[str | None]
+) -> Mapping[tuple[int | None, str | None], str]:
+    """What is printed for each port and service: `*` for none, the name, or the number."""
+    new = set(zip(ports, services)).difference(_port_texts)
+    if new:
+        if len(_port_texts) > 1 << 16:
+            _port_texts.clear()
+            new = set(zip(ports, services))
+        for pair in new:
+            port, service = pair
+            _port_texts[pair] = (service or str(port)) if port else "*"
+    return _port_texts
+
+
+def fit(texts: list[str], hosts: list[str], ports: list[str], wide: bool) -> list[str]:
+    """netstat's cut: the port keeps 18 bytes, the host what is left of 22, its beginning.
+
+    With -W the whole is cut to 127 bytes, which may swallow the port.
+    """
+    if wide:
+        return [text[:127] for text in texts]
+    for number, text in enumerate(texts):
+        if len(text) > 23:
+            port = ports[number][:18]
+            texts[number] = hosts[number][: 22 - len(port)] + ":" + port
+    return texts
+
+
+SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names)

@@ -1,0 +1,109 @@
+"""getopt's manners: how netstat reads a command line, option by option, left to right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+# The long options in getopt's order, each with the letter that makes two of them the same.
+# The order decides what an abbreviation means and what its complaint lists.
+FAMILIES = "ax25 x25 ip ipx appletalk netrom inet inet6 ddp rose unix bluetooth tcpip".split()
+LONG = [(name, "AF") for name in FAMILIES] + [
+    (pair.split("/")[0], pair.split("/")[1])
+    for pair in (
+        "version/V interfaces/i help/h route/r masquerade/M protocol/A tcp/t sctp/S udp/u "
+        "udplite/U raw/w unix/x l2cap/2 rfcomm/f listening/l all/a timers/o continuous/c "
+        "extend/e programs/p verbose/v statistics/s wide/W numeric/n numeric-hosts/! "
+        "numeric-ports/@ numeric-users/# symbolic/N cache/C fib/F groups/g context/Z"
+    ).split()
+]
+LETTERS = {letter: name for name, letter in LONG if len(letter) == 1 and letter not in "!@#"}
+SHORT = {**LETTERS, "4": "inet", "6": "inet6", "d": "", "?": "?"}
+
+
+class Bad(Exception):
+    """An option that netstat does not know or that is used wrongly: exit status 3."""
+
+
+class Word(NamedTuple):
+    """One option as it was meant: its full name, and its value where it has one."""
+
+    name: str
+    value: str | None = None
+
+
+def words(
+    argv: Sequence[str], own: Mapping[str, bool], strict: bool = False
+) -> Iterator[Word]:
+    """The options of a command line, in order; operands are passed over, as netstat does.
+
+    `own` are our own long options, and whether each takes a value. netstat's abbreviations
+    go before them. `strict` is POSIXLY_CORRECT: the first operand ends the options.
+    """
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return
+        if word.startswith("--"):
+            yield long_option(word, rest, own)
+        elif word.startswith("-") and word != "-":
+            yield from short_options(word[1:], rest)
+        elif strict:
+            return
+
+
+def short_options(letters: str, rest: list[str]) -> Iterator[Word]:
+    while letters:
+        letter, letters = letters[0], letters[1:]
+        if letter not in SHORT:
+            raise Bad(f"invalid option -- '{letter}'")
+        if letter == "A":
+            if not letters and not rest:
+                raise Bad("option requires an argument -- 'A'")
+            yield Word("protocol", letters or rest.pop(0))
+            return
+        if SHORT[letter] in ("unix", "inet", "inet6"):
+            yield Word("protocol", SHORT[letter])
+        elif SHORT[letter]:
+            yield Word(SHORT[letter])
+
+
+def long_option(word: str, rest: list[str], own: Mapping[str, bool]) -> Word:
+    typed, equals, value = word[2:].partition("=")
+    name = resolve(typed, word, own, bool(equals), rest)
+    takes = name == "protocol" or own.get(name, False)
+    if equals and not takes:
+        raise Bad(f"option '--{name}' doesn't allow an argument")
+    if takes and not equals:
+        if not rest:
+            raise Bad(f"option '--{name}' requires an argument")
+        value = rest.pop(0)
+    if name in FAMILIES and name not in own:
+        return Word("protocol", name) if name != "tcpip" else Word("tcpip")
+    return Word(name, value if takes else None)
+
+
+def resolve(
+    typed: str, word: str, own: Mapping[str, bool], equals: bool, rest: Sequence[str]
+) -> str:
+    """The full name of a long option: exact, else netstat's abbreviation, else one of ours.
+
+    `--program` has been netstat's `--programs` for ever; it is ours only where a name follows.
+    """
+    known = [name for name, _ in LONG]
+    if typed == "program" and not equals and (not rest or rest[0].startswith("-")):
+        return "programs"
+    if typed in known or typed in own:
+        return typed
+    matches = [pair for pair in LONG if pair[0].startswith(typed)]
+    if not matches:
+        matches = [(name, name) for name in own if name.startswith(typed)]
+    if not matches:
+        raise Bad(f"unrecognized option '{word}'")
+    first = matches[0]
+    others = [name for name, letter in matches[1:] if letter != first[1]]
+    if others:
+        listed = " ".join(f"'--{name}'" for name in (first[0], *others))
+        raise Bad(f"option '{word}' is ambiguous; possibilities: {listed}")
+    return first[0]

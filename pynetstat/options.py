@@ -1,0 +1,159 @@
+"""What the command line (or a caller of the API) asks for, and what implies what."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
+MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
+
+# What may be written after -A: the word, and the name that netstat knows the family by.
+FAMILIES = {
+    "inet": "inet",
+    "ip": "inet",
+    "tcpip": "inet",
+    "inet6": "inet6",
+    "ip6": "inet6",
+    "unix": "unix",
+    "ipx": "ipx",
+    "ax25": "ax25",
+    "x25": "x25",
+    "netrom": "netrom",
+    "rose": "rose",
+    "ddp": "ddp",
+    "appletalk": "ddp",
+    "econet": "ec",
+    "ash": "ash",
+    "bluetooth": "bluetooth",
+}
+
+
+class Options(NamedTuple):
+    """Every option by the name that the command line and the API share."""
+
+    # which listing
+    route: bool = False
+    interfaces: bool = False
+    groups: bool = False
+    statistics: bool = False
+    masquerade: bool = False
+    # which sockets
+    families: tuple[str, ...] = ()
+    tcp: bool = False
+    sctp: bool = False
+    udp: bool = False
+    udplite: bool = False
+    raw: bool = False
+    l2cap: bool = False
+    rfcomm: bool = False
+    all: bool = False
+    listening: bool = False
+    # what is shown of them
+    extend: int = 0
+    timers: bool = False
+    programs: bool = False
+    context: bool = False
+    verbose: bool = False
+    wide: bool = False
+    numeric_hosts: bool = False
+    numeric_ports: bool = False
+    numeric_users: bool = False
+    symbolic: bool = False
+    cache: bool = False
+    fib: bool = False
+    # again and again
+    continuous: bool = False
+    interval: float = 1.0
+    count: int | None = None
+    # which rows
+    filter: str | None = None
+    state: tuple[str, ...] = ()
+    port: str | None = None
+    pid: int | None = None
+    program: str | None = None
+    user: str | None = None
+    # how it is printed
+    format: str = "classic"
+    columns: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    header: bool = True
+    fail_if_empty: bool = False
+    count_by: tuple[str, ...] = ()
+    top: int | None = None
+    # whom to ask
+    root: str = "/proc"
+    source: str = "auto"
+    resolve_timeout: float = 5.0
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols asked for, or all of them where only a family was named."""
+        asked = tuple(name for name in PROTOCOLS if getattr(self, name))
+        if not asked and (self.inet or self.inet6 or not self.explicit):
+            return PROTOCOLS
+        return asked
+
+    @property
+    def inet(self) -> bool:
+        return "inet" in self.families
+
+    @property
+    def inet6(self) -> bool:
+        return "inet6" in self.families
+
+    @property
+    def quiet(self) -> bool:
+        """-4 and -6 without a protocol: nothing is said of protocols that are not there."""
+        return (self.inet or self.inet6) and not any(getattr(self, name) for name in PROTOCOLS)
+
+    @property
+    def explicit(self) -> bool:
+        """Was anything named? Otherwise everything is listed, and what is missing passed over."""
+        named = {"inet", "inet6", "unix", "ipx", "ax25", "netrom", "x25", "rose", "bluetooth"}
+        flags = (*PROTOCOLS, "groups", "l2cap", "rfcomm")
+        return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The halves of the Internet: "" for IPv4 and "6" for IPv6."""
+        if self.inet == self.inet6:
+            return ("", "6")
+        return ("",) if self.inet else ("6",)
+
+    @property
+    def structured(self) -> bool:
+        """Do we print records instead of netstat's text?"""
+        return self.format != "classic"
+
+
+def listings(options: Options) -> list[tuple[str, str]]:
+    """Which listings, as (what, family), in netstat's order."""
+    mode = next((mode for mode in MODES if getattr(options, mode)), "sockets")
+    if mode == "route":
+        return routes(options)
+    if mode != "sockets":
+        return [(mode, "")]
+    everything = not options.explicit
+    wanted = [("sockets", "inet")] if everything or options.protocols else []
+    if options.groups:
+        wanted.append(("groups", ""))
+    for family in ("unix", "ipx", "ax25", "x25", "netrom", "rose"):
+        if everything or family in options.families:
+            wanted.append(("sockets", family))
+    if options.l2cap or options.rfcomm or "bluetooth" in options.families:
+        wanted.append(("sockets", "bluetooth"))
+    return wanted
+
+
+def routes(options: Options) -> list[tuple[str, str]]:
+    """The routing tables family by family, as named and as often as named."""
+    wanted = []
+    for family in options.families or ("inet",):
+        if family not in ("inet", "inet6"):
+            wanted.append(("route", family))
+            continue
+        if options.fib or not options.cache:
+            wanted.append(("route", family))
+        if options.cache:
+            wanted.append(("cache", family))
+    return wanted

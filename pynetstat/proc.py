@@ -1,0 +1,202 @@
+"""The one door to the kernel: all of /proc is read through a Proc."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import starmap
+from socket import AF_INET6, inet_ntoa, inet_ntop
+from struct import iter_unpack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .options import Options
+
+BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
+LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
+
+
+class Stop(Exception):
+    """A listing that cannot be given, and with it the end of the run.
+
+    `message` is for stderr, `status` the exit status, `remark` what netstat prints on stdout.
+    """
+
+    def __init__(self, message: str, status: int = 1, remark: str = "") -> None:
+        super().__init__(message)
+        self.message, self.status, self.remark = message, status, remark
+
+
+class Proc:
+    """A mounted /proc: this machine's, a container's, a host's seen from a container, a capture.
+
+    `warn` takes each notice (one line of text). `troubles` collects what could not be read
+    although it was there; the run then ends with status 1, since something is missing.
+    """
+
+    def __init__(self, root: str = "/proc", warn: Callable[[str], None] | None = None) -> None:
+        self.root = root
+        self.warn = warn or (lambda message: None)
+        self.troubles: list[str] = []
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    @property
+    def own(self) -> bool:
+        """Is this the /proc of our own network namespace, so that the kernel itself may be
+        asked (ioctl, netlink) and will speak of the same sockets and interfaces?"""
+        if self.root != "/proc":
+            return False
+        try:
+            ours = os.stat("/proc/self/net/dev")
+            shown = os.stat("/proc/net/dev")
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (shown.st_dev, shown.st_ino)
+
+    def trouble(self, path: str, error: OSError) -> None:
+        """A file that is there but cannot be read to its end."""
+        message = f"{path}: {error.strerror}"
+        self.warn(message)
+        self.troubles.append(message)
+
+    def absent(
+        self, options: Options, name: str, error: OSError, file: str, legacy: bool = False
+    ) -> Stop | None:
+        """netstat's rule for a table that cannot be opened: the end of the run, or nothing.
+
+        Not there: silence, unless it was asked for by name (that ends the run) or -v is on.
+        Any other reason ends it whatever was asked. For the legacy families (ipx, ax25, x25,
+        netrom, rose) a file that may not be read is no missing one, and -4 or -6 silence
+        nothing.
+        """
+        missing = (errno.ENOENT,) if legacy else (errno.ENOENT, errno.EACCES)
+        if error.errno not in missing:
+            return Stop(f"{self.path(file)}: {reason(error)}", 255)
+        message = f"netstat: no support for `{name}' on this system."
+        if options.quiet and not legacy:
+            return None
+        if options.explicit:
+            return Stop(message)
+        if options.verbose:
+            self.warn(message)
+        return None
+
+    def blocks(self, name: str, size: int = BLOCK) -> Iterator[str]:
+        """The file in pieces that end where a line ends, one character per byte.
+
+        OSError when it cannot be opened (at once, before the first block is asked for).
+        """
+        return self._blocks(self.path(name), os.open(self.path(name), os.O_RDONLY), size)
+
+    def _blocks(self, path: str, descriptor: int, size: int) -> Iterator[str]:
+        rest = b""
+        try:
+            # Not buffered by Python: /proc answers by the page, and each block is joined once.
+            while True:
+                parts = [rest]
+                wanted = size - len(rest)
+                while wanted > 0 and (part := os.read(descriptor, 1 << 16)):
+                    parts.append(part)
+                    wanted -= len(part)
+                data = b"".join(parts)
+                if not data:
+                    return
+                # At the end of the file, and where a line fills the block, all of it goes.
+                end = len(data) if wanted > 0 else data.rfind(b"\n") + 1 or len(data)
+                rest = data[end:]
+                yield data[:end].decode("latin-1")
+        except OSError as error:
+            if rest:
+                yield rest.decode("latin-1")
+            self.trouble(path, error)
+        finally:
+            os.close(descriptor)
+
+    def lines(self, name: str) -> Iterator[str]:
+        """The lines of a file without their ends, one character per byte."""
+        blocks = self.blocks(name)
+        return (line for block in blocks for line in lines_of(block))
+
+    def read(self, name: str) -> str:
+        """A whole small file, one character per byte."""
+        with open(self.path(name), "rb") as file:
+            return file.read(1 << 24).decode("latin-1")
+
+    def pids(self) -> list[str]:
+        """The processes, in directory order, as netstat walks them."""
+        return list(filter(str.isdecimal, os.listdir(self.root)))
+
+
+def lines_of(block: str) -> Iterator[str]:
+    """The lines of a block as netstat's buffer cuts them; what follows a NUL is not seen."""
+    for line in block.removesuffix("\n").split("\n"):
+        for start in range(0, len(line) or 1, LINE):
+            yield line[start : start + LINE].partition("\0")[0]
+
+
+def reason(error: OSError) -> str:
+    """The errno text, as the C locale has it."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+# The kernel's hexadecimal, a whole field at a time.
+
+
+def numbers(field: Sequence[str]) -> list[int]:
+    """Hexadecimal numbers, signed 64 bit as netstat holds them."""
+    widths = set(map(len, field))
+    if widths == {8}:
+        words = array("I", bytes.fromhex("".join(field)))
+        if sys.byteorder == "little":
+            words.byteswap()
+        return words.tolist()
+    if max(widths, default=0) < 16:
+        return [int(digits, 16) for digits in field]
+    values = [min(int(digits, 16), 0xFFFFFFFFFFFFFFFF) for digits in field]
+    return [value - (1 << 64) if value >> 63 else value for value in values]
+
+
+def ports(field: Sequence[str]) -> list[int]:
+    """Four hexadecimal digits each."""
+    if set(map(len, field)) <= {4}:
+        words = array("H", bytes.fromhex("".join(field)))
+        if sys.byteorder == "little":
+            words.byteswap()
+        return words.tolist()
+    return [int(digits, 16) & 0xFFFF for digits in field]
+
+
+def unpacked(field: Iterable[str], digits: int) -> bytes:
+    """32-bit words as the kernel prints them (native order), in network order."""
+    padded = "".join([text.zfill(digits)[-digits:] for text in field])
+    words = array("I", bytes.fromhex(padded))
+    if words.itemsize != 4:  # pragma: no cover - no such machine is known
+        raise RuntimeError("unsigned int is not 32 bit here")
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
+
+
+_addresses: dict[str, str] = {}
+REMEMBERED = 1 << 14  # distinct values remembered before starting afresh: `-c` runs for months
+
+ipv6_text = partial(inet_ntop, AF_INET6)
+
+
+def addresses(field: Sequence[str]) -> list[str]:
+    """0100007F -> 127.0.0.1, and 32 digits -> IPv6; each distinct one once."""
+    if len(_addresses) > REMEMBERED:
+        _addresses.clear()
+    new = set(field).difference(_addresses)
+    if new:
+        short = [text for text in new if len(text) <= 8]
+        long = [text for text in new if len(text) > 8]
+        _addresses.update(zip(short, starmap(inet_ntoa, iter_unpack("4s", unpacked(short, 8)))))
+        _addresses.update(zip(long, starmap(ipv6_text, iter_unpack("16s", unpacked(long, 32)))))
+    return list(map(_addresses.__getitem__, field))
