@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -21,9 +22,7 @@ TITLE_AGAIN = "Again and again"
 TITLE_NAMES = "Names"
 TITLE_PLACES = "Places and sources"
 
-USAGE = (
-    "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
-)
+USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
 
 
 class Option(click.Option):
@@ -54,7 +53,7 @@ class Netstat(click.Command):
         try:
             for word in words(args, own, strict="POSIXLY_CORRECT" in os.environ):
                 if word.name in ("help", "?"):
-                    self.help(ctx, error=word.name == "?")
+                    self.tell(ctx, error=word.name == "?")
                 elif word.name == "version":
                     click.echo(f"pynetstat {__version__}")
                     ctx.exit(0)
@@ -74,7 +73,7 @@ class Netstat(click.Command):
             wrong(ctx, f"{ctx.info_name}: -r, -i, -s and -M exclude each other; give one of them")
         return said
 
-    def help(self, ctx: click.Context, error: bool) -> NoReturn:
+    def tell(self, ctx: click.Context, error: bool) -> NoReturn:
         if error:
             wrong(ctx, "")
         click.echo(ctx.get_help())
@@ -217,10 +216,8 @@ def settled(given: dict[str, Any]) -> Options:
 
 def warn(message: str) -> None:
     """A notice on stderr; where there is none, it is lost without harm."""
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         print(message, file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):
-        pass
 
 
 for decorate in reversed(OPTIONS):

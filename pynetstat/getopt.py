@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 # The long options in getopt's order, each with the letter that makes two of them the same.
 # The order decides what an abbreviation means and what its complaint lists.
-FAMILIES = "ax25 x25 ip ipx appletalk netrom inet inet6 ddp rose unix bluetooth tcpip".split()
+FAMILIES = (
+    "ax25", "x25", "ip", "ipx", "appletalk", "netrom", "inet", "inet6", "ddp", "rose", "unix",
+    "bluetooth", "tcpip",
+)  # fmt: skip
 LONG = [(name, "AF") for name in FAMILIES] + [
-    (pair.split("/")[0], pair.split("/")[1])
-    for pair in (
-        "version/V interfaces/i help/h route/r masquerade/M protocol/A tcp/t sctp/S udp/u "
-        "udplite/U raw/w unix/x l2cap/2 rfcomm/f listening/l all/a timers/o continuous/c "
-        "extend/e programs/p verbose/v statistics/s wide/W numeric/n numeric-hosts/! "
-        "numeric-ports/@ numeric-users/# symbolic/N cache/C fib/F groups/g context/Z"
-    ).split()
-]
+    ("version", "V"), ("interfaces", "i"), ("help", "h"), ("route", "r"), ("masquerade", "M"),
+    ("protocol", "A"), ("tcp", "t"), ("sctp", "S"), ("udp", "u"), ("udplite", "U"), ("raw", "w"),
+    ("unix", "x"), ("l2cap", "2"), ("rfcomm", "f"), ("listening", "l"), ("all", "a"),
+    ("timers", "o"), ("continuous", "c"), ("extend", "e"), ("programs", "p"), ("verbose", "v"),
+    ("statistics", "s"), ("wide", "W"), ("numeric", "n"), ("numeric-hosts", "!"),
+    ("numeric-ports", "@"), ("numeric-users", "#"), ("symbolic", "N"), ("cache", "C"),
+    ("fib", "F"), ("groups", "g"), ("context", "Z"),
+]  # fmt: skip
 LETTERS = {letter: name for name, letter in LONG if len(letter) == 1 and letter not in "!@#"}
 SHORT = {**LETTERS, "4": "inet", "6": "inet6", "d": "", "?": "?"}
 
@@ -32,9 +35,7 @@ class Word(NamedTuple):
     value: str | None = None
 
 
-def words(
-    argv: Sequence[str], own: Mapping[str, bool], strict: bool = False
-) -> Iterator[Word]:
+def words(argv: Sequence[str], own: Mapping[str, bool], strict: bool = False) -> Iterator[Word]:
     """The options of a command line, in order; operands are passed over, as netstat does.
 
     `own` are our own long options, and whether each takes a value. netstat's abbreviations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,6 +13,8 @@ from .table import Remark, Table
 WORKERS = 64  # hosts asked for at the same time
 REMEMBERED = 1 << 16  # names remembered before starting afresh: `-c` runs for months
 
+NAMELESS = {None: None, "0.0.0.0": None, "::": None}  # what is never asked for
+
 # Whose services a protocol's ports are; udplite has udp's, and sctp none.
 SERVICES = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp", "udpl": "udp"}
 SERVICES |= {"udpl6": "udp", "raw": "raw", "raw6": "raw"}
@@ -24,7 +25,7 @@ class Names:
 
     def __init__(self, options: Options, proc: Proc) -> None:
         self.options, self.proc = options, proc
-        self.hosts: dict[str, str | None] = {"0.0.0.0": None, "::": None}
+        self.hosts: dict[str | None, str | None] = dict(NAMELESS)
         self.users: dict[int | None, str | None] = {None: None}
         self.services: dict[str, dict[int, str]] | None = None
         self.networks: dict[str, str] | None = None
@@ -70,11 +71,10 @@ class Names:
         next round has it.
         """
         new = addresses.difference(self.hosts)
-        new.discard(None)  # type: ignore[arg-type]
         if not new:
             return
         if len(self.hosts) > REMEMBERED:
-            self.hosts = {"0.0.0.0": None, "::": None}
+            self.hosts = dict(NAMELESS)
         if self.options.resolve_timeout <= 0:
             return
         from queue import Empty, SimpleQueue

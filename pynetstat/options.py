@@ -64,7 +64,7 @@ class Options(NamedTuple):
     # again and again
     continuous: bool = False
     interval: float = 1.0
-    count: int | None = None
+    rounds: int | None = None
     # which rows
     filter: str | None = None
     state: tuple[str, ...] = ()
@@ -119,6 +119,14 @@ class Options(NamedTuple):
         if self.inet == self.inet6:
             return ("", "6")
         return ("",) if self.inet else ("6",)
+
+    @property
+    def filtered(self) -> bool:
+        """Are rows chosen by more than netstat's own rule?"""
+        return (
+            bool(self.filter or self.state or self.port or self.program or self.user)
+            or self.pid is not None
+        )
 
     @property
     def structured(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ NOTHING = '(No info could be read for "-p": geteuid()={} but you should be root.
 class Owner(NamedTuple):
     pid: int
     program: str
+    text: str  # what netstat prints: `PID/NAME`, cut to 19 bytes, the pid as the folder has it
     context: str
 
 
@@ -46,15 +48,16 @@ class Owners:
         """Give these tables pid and program (and with -Z the security context)."""
         wanted = {inode for table in tables for inode in table["inode"] if inode}
         wanted.difference_update(self.first)
-        for found in self.scan:
-            wanted.difference_update(found)
+        for inodes in self.scan:
+            wanted.difference_update(inodes)
             if not wanted and not self.every:
                 break
         self.notice()
         for table in tables:
-            found = list(map(self.first.get, table["inode"]))
+            found: list[Owner | None] = list(map(self.first.get, table["inode"]))
             table.fields["pid"] = [owner and owner.pid for owner in found]
             table.fields["program"] = [owner and owner.program for owner in found]
+            table.fields["owner"] = [owner and owner.text for owner in found]
             table.fields["context"] = [owner and owner.context for owner in found]
             if self.every:
                 table.fields["processes"] = list(map(self.holders.get, table["inode"]))
@@ -74,22 +77,23 @@ class Owners:
             except OSError:
                 continue
             try:
-                yield self.enter(int(pid), process)
+                yield self.enter(pid, process)
             except OSError as error:
                 self.denied = self.denied or isinstance(error, PermissionError)
             finally:
                 os.close(process)
 
-    def enter(self, pid: int, process: int) -> Iterable[int]:
+    def enter(self, folder: str, process: int) -> Iterable[int]:
         sockets = descriptors(process)
-        inodes = list(map(int, sockets.values()))
+        inodes = list(sockets.values())
         if not inodes:
             return ()
         try:
             program = program_name(process)
         except OSError:
             return ()
-        owner = Owner(pid, program, context(process) if self.options.context else "-")
+        pid, label = int(folder), context(process) if self.options.context else "-"
+        owner = Owner(pid, program, f"{folder}/{program}"[:19], label)
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
             for descriptor, inode in zip(sockets, inodes):
@@ -106,17 +110,13 @@ class Owners:
             self.denied = False
 
 
-def descriptors(process: int) -> dict[str, str]:
-    """Descriptor -> inode, of those that are sockets (`3 -> socket:[4242]`).
-
-    A link of ten characters is passed over, as netstat does: no inode has one digit.
-    """
+def descriptors(process: int) -> dict[str, int]:
+    """Descriptor -> inode, of those that are sockets (`3 -> socket:[4242]`)."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
     try:
         names = os.listdir(directory)
-        links = map(partial(os.readlink, dir_fd=directory), names)
         pairs: list[tuple[str, str]] = []
-        rest = zip(iter(names), links)
+        rest = zip(iter(names), map(partial(os.readlink, dir_fd=directory), names))
         while True:
             try:
                 pairs.extend(rest)
@@ -125,11 +125,33 @@ def descriptors(process: int) -> dict[str, str]:
                 continue
     finally:
         os.close(directory)
-    return {
-        name: link[8:-1]
-        for name, link in pairs
-        if link[:8] == "socket:[" and len(link) > 10 and link[8:-1].isdecimal()
-    }
+    found = {}
+    for (name, link), match in zip(pairs, map(LINK.match, [link for _, link in pairs])):
+        if match:
+            found[name] = int(match[1])
+        elif link.startswith(("socket:[", "[0000]:")) and name[:1].isdecimal():
+            found.update((name, inode) for inode in odd_inode(link))
+    return found
+
+
+# `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as
+# netstat does; there is none.
+LINK = re.compile(r"socket:\[([1-9][0-9]+)\]\Z", re.ASCII)
+# `[0000]:4242` of older ones, and numbers in C's notation, which netstat reads too.
+ODD = re.compile(r"(?:socket:\[(?=.{3})|\[0000\]:)[ \t]*\+?(0[xX][0-9a-fA-F]+|\d+)\]?\Z", re.ASCII)
+
+
+def odd_inode(link: str) -> list[int]:
+    match = ODD.match(link[:29])
+    if match is None or link.startswith("socket:[") != link.endswith("]"):
+        return []
+    digits = match[1]
+    if not digits.lower().startswith("0x"):
+        digits = digits if digits[0] != "0" else "0o" + digits
+    try:
+        return [int(digits, 0)]
+    except ValueError:
+        return []
 
 
 def program_name(process: int) -> str:

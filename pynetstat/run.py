@@ -74,8 +74,6 @@ class Run:
 
         if self.names is None:
             self.names = Names(self.options, self.proc)
-        if any(kind in ("host", "hosts") for kind, _ in wanted.values()):
-            tables = iter(list(tables))  # so that all hosts are asked for at once
         return iter(self.names.resolve(tables, wanted))
 
 
@@ -89,6 +87,6 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
             out.write(piece)
         out.flush()
         rounds += 1
-        if run.status or not options.continuous or rounds == options.count:
+        if run.status or not options.continuous or rounds == options.rounds:
             return run.status or (1 if proc.troubles else 0)
         time.sleep(options.interval)

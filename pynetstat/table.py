@@ -27,7 +27,7 @@ class Table:
 
     def __getitem__(self, name: str) -> Sequence[Any]:
         if name not in self.fields:
-            return [self.record._field_defaults[name]] * self.length
+            return [self.record._field_defaults.get(name)] * self.length
         if callable(self.fields[name]):
             self.fields[name] = self.fields[name]()
         field: Sequence[Any] = self.fields[name]
@@ -169,7 +169,7 @@ def decode(value: Any) -> Any:
         return {decode(key): decode(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         parts = [decode(part) for part in value]
-        return parts if type(value) in (list, tuple) else tuple.__new__(type(value), parts)
+        return parts if type(value) in (list, tuple) else tuple.__new__(type(value), parts)  # type: ignore[type-var]
     return value
 
 
@@ -185,7 +185,7 @@ def which(options: Options) -> str:
 def owner_columns(options: Options) -> Iterator[Column]:
     """-p and -Z, for Internet and unix sockets alike."""
     if options.programs:
-        yield Column(" PID/Program name    ", " %-20s", "pid program", owner_cells, untrusted=True)
+        yield Column(" PID/Program name    ", " %-20s", "owner", known, untrusted=True)
     if options.context:  # the header is one byte narrower than the cells
         yield Column(f"{' Security Context':<50}", " %-50s", "context", known, untrusted=True)
 
@@ -206,18 +206,5 @@ def signed(number: int) -> int:
 
 def user_cells(uids: Sequence[int | None], users: Sequence[str | None]) -> Iterable[Any]:
     names = dict(zip(uids, users))
-    texts = {
-        uid: user or ("-" if uid is None else str(signed(uid))) for uid, user in names.items()
-    }
+    texts = {uid: user or ("-" if uid is None else str(signed(uid))) for uid, user in names.items()}
     return map(texts.__getitem__, uids)
-
-
-def owner_cells(pids: Sequence[int | None], programs: Sequence[str | None]) -> Iterable[str]:
-    pairs = list(zip(pids, programs))
-    texts = {pair: owner_text(*pair) for pair in set(pairs)}
-    return map(texts.__getitem__, pairs)
-
-
-def owner_text(pid: int | None, program: str | None) -> str:
-    """`PID/NAME`, cut to 19 bytes."""
-    return "-" if pid is None else f"{pid}/{program or ''}"[:19]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress, repeat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from ..options import Options
@@ -149,16 +149,16 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
             raise failure
 
 
-def sockets(
-    proc: Proc, options: Options, protocol: Protocol, version: str
-) -> Iterator[Table]:
+def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
     """One table, by the way that is quickest for what was asked."""
     if protocol.name == "tcp" and options.source in ("auto", "netlink"):
         from ..sockdiag import tcp_sockets
 
         tables = tcp_sockets(proc, options, version)
         if tables is not None:
-            for fields, length in tables:
+            for length, fields in tables:
+                code = fields.pop("code")
+                fields["state"] = list(map(STATES.__getitem__, code))
                 yield table(protocol, version, length, **fields)
             return
     yield from read(proc, options, protocol, version)
@@ -188,7 +188,7 @@ def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iter
         columns = list(zip(*rows))
         if not options.all:
             chosen = wanted(options, protocol, columns)
-            columns = [list(compress(column, chosen)) for column in columns]
+            columns = [tuple(compress(column, chosen)) for column in columns]
         yield decode(protocol, version, *columns)
 
 
@@ -289,10 +289,11 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if not options.numeric_hosts:
         wanted["local_host"] = ("host", "local_address")
         wanted["remote_host"] = ("host", "remote_address")
-    if not (options.numeric_hosts or options.numeric_ports or options.numeric_users):
-        if not options.symbolic:  # sctp turns numeric for any of these
-            wanted["local_hosts"] = ("hosts", "local_addresses")
-            wanted["remote_hosts"] = ("hosts", "remote_addresses")
+    if not (
+        options.numeric_hosts or options.numeric_ports or options.numeric_users or options.symbolic
+    ):  # sctp turns numeric for any of these
+        wanted["local_hosts"] = ("hosts", "local_addresses")
+        wanted["remote_hosts"] = ("hosts", "remote_addresses")
     if not options.numeric_ports:
         wanted["local_service"] = ("service", "local_port")
         wanted["remote_service"] = ("service", "remote_port")

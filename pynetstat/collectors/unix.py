@@ -143,8 +143,10 @@ def columns(options: Options) -> Iterator[Column]:
 
 
 def flag_cells(flags: Sequence[Sequence[str] | None]) -> Iterable[str]:
-    return ["-" if names is None else "[ " + "".join(f"{name} " for name in names) + "]"
-            for names in flags]
+    return [
+        "-" if names is None else "[ " + "".join(f"{name} " for name in names) + "]"
+        for names in flags
+    ]
 
 
 def path_cells(paths: Sequence[str | None]) -> Iterable[str]:

@@ -23,7 +23,7 @@ def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -
     """Heading and header before the first table; each table's rows in one piece."""
     columns = list(listing.columns(options))
     row = "".join(column.format for column in columns) + "\n"
-    header = listing.heading(options), "".join(column.header for column in columns)
+    header: tuple[str, ...] = listing.heading(options), "".join(column.header for column in columns)
     for table in tables:
         if isinstance(table, Remark):
             yield prose(table)
