@@ -125,10 +125,11 @@ class Names:
         if self.services is None:
             self.services = {"tcp": {}, "udp": {}, "raw": {}}
             for name, number, protocol in entries("/etc/services", "/"):
-                if protocol in self.services:
+                if protocol in self.services and number & 0xFFFF:  # no port is no service
                     self.services[protocol][number & 0xFFFF] = name[:63]
             for name, number, _ in entries("/etc/protocols", ""):
-                self.services["raw"][number & 0xFFFF] = name[:63]
+                if number & 0xFFFF:
+                    self.services["raw"][number & 0xFFFF] = name[:63]
         return self.services
 
     def network_names(self) -> dict[str, str]:

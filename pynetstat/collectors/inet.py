@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import compress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import compress, repeat
 from typing import Any, NamedTuple
 
 from ..options import Options
@@ -303,13 +304,17 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 
 def columns(options: Options) -> Iterator[Column]:
-    end = endpoints(options)
+    numeric = options.numeric_hosts and options.numeric_ports
     yield Column("Proto ", "%-5s ", "proto")
     yield Column("Recv-Q ", "%6s ", "recv_q", known)
     yield Column("Send-Q ", "%6s ", "send_q", known)
     for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
-        fields = f"{side}_address {side}_host {side}_port {side}_service"
-        yield Column(f"{header:<23} ", "%-23s ", fields, end, untrusted=not options.numeric_hosts)
+        fields = f"{side}_address {side}_port"
+        if numeric:
+            yield Column(f"{header:<23} ", "%-23s ", fields, partial(numbered, options.wide))
+        else:
+            fields += f" {side}_host {side}_service"
+            yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)
     yield Column("State      ", "%-11s", "state", blank)
     yield from tail_columns(options)
 
@@ -323,29 +328,35 @@ def tail_columns(options: Options) -> Iterator[Column]:
         yield Column(" Timer", " %s", "timer_text")
 
 
-def endpoints(options: Options) -> Callable[..., list[str]]:
-    """How `host:port` is written: cut to its column, or whole with -W."""
+def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> list[str]:
+    """`host:port` in numbers, cut to its column or whole with -W."""
+    texts = port_texts(ports)
+    after = list(map(texts.__getitem__, ports))
+    if ":" in "".join(set(addresses)):
+        shown = host_texts(addresses, repeat(None), numeric=True)
+        addresses = list(map(shown.__getitem__, addresses))
+    return fit(addresses, after, wide)
+
+
+def named(options: Options) -> Callable[..., list[str]]:
+    """`host:port` with names for those that have one."""
 
     def cells(
         addresses: Sequence[str],
-        hosts: Sequence[str | None],
         ports: Sequence[int],
+        hosts: Sequence[str | None],
         services: Sequence[str | None],
     ) -> list[str]:
         shown = host_texts(addresses, hosts, options.numeric_hosts)
-        written = port_texts(ports, services)
-        here = list(map(shown.__getitem__, addresses))
-        after = list(map(written.__getitem__, zip(ports, services)))
-        texts = list(map(":".join, zip(here, after)))
-        if max(map(len, texts), default=0) > 23:
-            texts = fit(texts, here, after, options.wide)
-        return texts
+        numbers = port_texts(ports)
+        after = [service or numbers[port] for port, service in zip(ports, services)]
+        return fit(list(map(shown.__getitem__, addresses)), after, options.wide)
 
     return cells
 
 
 def host_texts(
-    addresses: Sequence[str], hosts: Sequence[str | None], numeric: bool
+    addresses: Sequence[str], hosts: Iterable[str | None], numeric: bool
 ) -> dict[str, str]:
     """What is printed for each distinct address: its name, or its number as netstat has it.
 
@@ -365,29 +376,24 @@ def host_texts(
     return shown
 
 
-_port_texts: dict[tuple[int | None, str | None], str] = {}
+_port_texts: dict[int | None, str] = {0: "*", None: "*"}
 
 
-def port_texts(
-    ports: Sequence[int | None], services: Sequence[str | None]
-) -> Mapping[tuple[int | None, str | None], str]:
-    """What is printed for each port and service: `*` for none, the name, or the number."""
-    new = set(zip(ports, services)).difference(_port_texts)
-    if new:
-        if len(_port_texts) > 1 << 16:
-            _port_texts.clear()
-            new = set(zip(ports, services))
-        for pair in new:
-            port, service = pair
-            _port_texts[pair] = (service or str(port)) if port else "*"
+def port_texts(ports: Sequence[int | None]) -> dict[int | None, str]:
+    """What is printed for each port: its number, and `*` for none."""
+    new = set(ports).difference(_port_texts)
+    _port_texts.update(zip(new, map(str, new)))
     return _port_texts
 
 
-def fit(texts: list[str], hosts: list[str], ports: list[str], wide: bool) -> list[str]:
+def fit(hosts: Sequence[str], ports: Sequence[str], wide: bool) -> list[str]:
     """netstat's cut: the port keeps 18 bytes, the host what is left of 22, its beginning.
 
     With -W the whole is cut to 127 bytes, which may swallow the port.
     """
+    texts = list(map(":".join, zip(hosts, ports)))
+    if max(map(len, texts), default=0) <= 23:
+        return texts
     if wide:
         return [text[:127] for text in texts]
     for number, text in enumerate(texts):

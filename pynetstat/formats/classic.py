@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..options import Options
-from ..table import Listing, Remark, Table, safe, safe_cells
+from ..table import Column, Listing, Remark, Table, safe, safe_cells
 
 Sections = Iterable[tuple[Listing, Iterable[Table | Remark]]]
 
@@ -22,7 +22,6 @@ def render(sections: Sections, options: Options) -> Iterator[bytes]:
 def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -> Iterator[bytes]:
     """Heading and header before the first table; each table's rows in one piece."""
     columns = list(listing.columns(options))
-    row = "".join(column.format for column in columns) + "\n"
     header: tuple[str, ...] = listing.heading(options), "".join(column.header for column in columns)
     for table in tables:
         if isinstance(table, Remark):
@@ -32,11 +31,22 @@ def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -
             yield "".join(f"{line}\n" for line in header if line).encode("latin-1")
         header = ()
         if len(table):
-            cells = [column.values(table) for column in columns]
-            for number, column in enumerate(columns):
-                if column.untrusted:
-                    cells[number] = safe_cells(cells[number])
-            yield "".join(map(row.__mod__, zip(*cells))).encode("latin-1", "replace")
+            texts = [pieces(column, table) for column in columns]
+            yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+
+
+def pieces(column: Column, table: Table) -> Iterable[str]:
+    """A column's cells in print; one that repeats itself is printed once for each distinct cell."""
+    cells = column.values(table)
+    if column.untrusted:
+        cells = safe_cells(cells)
+    elif not isinstance(cells, list):
+        cells = list(cells)
+    distinct = set(cells)
+    if len(distinct) * 4 > len(cells):
+        return map(column.format.__mod__, cells)
+    texts = {cell: column.format % cell for cell in distinct}
+    return map(texts.__getitem__, cells)
 
 
 def prose(text: str) -> bytes:

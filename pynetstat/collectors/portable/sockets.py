@@ -1,0 +1,353 @@
+"""Internet and unix sockets as psutil tells them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from ...options import Options
+from ...proc import NOT_ALL, NOTHING, Proc, Stop
+from ...table import Column, Listing, Table
+from .. import inet, unix
+from . import held, packed_address, same_address, unserved
+
+
+class Way(NamedTuple):
+    """What psutil tells in another way on another system; as it stands here: Linux."""
+
+    commands: bool = True  # a program is called by its first argument, as netstat has it
+    uids: bool = True  # users have numbers
+    udp_peers: bool = True  # the table of udp has remote ends
+    unix: bool = True  # there are unix sockets
+    per_descriptor: bool = False  # a socket comes once for every descriptor that holds it
+    mapped: bool = False  # ::ffff:127.0.0.1 comes as ::127.0.0.1
+
+
+LINUX = Way()
+MACOS = Way(commands=False, per_descriptor=True, mapped=True)
+WINDOWS = Way(commands=False, uids=False, udp_peers=False, unix=False)
+
+# psutil's words that netstat does not have; the others are netstat's own.
+STATES = {"NONE": None, "DELETE_TCB": "CLOSE"}
+TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+FAMILIES = {"": socket.AF_INET, "6": socket.AF_INET6}
+NOWHERE = {"": "0.0.0.0", "6": "::"}
+
+
+class Row(NamedTuple):
+    """A socket, and who holds it: [(pid, descriptor)]."""
+
+    connection: Any
+    holders: list[tuple[int | None, int | None]]
+
+
+def psutil_module() -> Any:
+    try:
+        import psutil
+    except (ImportError, NotImplementedError) as error:
+        raise Stop(f"netstat: psutil cannot be used: {error}") from error
+    return psutil
+
+
+# Processes
+
+
+class Processes:
+    """What psutil tells of processes; each is asked once."""
+
+    def __init__(self, psutil: Any, way: Way) -> None:
+        self.psutil, self.way = psutil, way
+        self.programs: dict[int | None, str | None] = {None: None}
+        self.uids: dict[int | None, int | None] = {None: None}
+        self.users: dict[int | None, str | None] = {None: None}
+
+    def ask(self, pid: int, what: str) -> Any:
+        """None for what is refused, and for a process that has ended."""
+        try:
+            return getattr(self.psutil.Process(pid), what)()
+        except (self.psutil.Error, OSError, RuntimeError):
+            return None
+
+    def names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
+        for pid in set(pids).difference(self.programs):
+            self.programs[pid] = self.name(pid or 0)
+        return self.programs
+
+    def name(self, pid: int) -> str | None:
+        name = None if self.way.commands else self.ask(pid, "name")
+        if not name:
+            command = self.ask(pid, "cmdline")
+            if command is None:
+                return None
+            name = command[0] if command else ""
+            if name.startswith("/") or not self.way.commands:
+                name = name.replace("\\", "/").rpartition("/")[2]
+        return held(name)
+
+    def user_ids(self, pids: Iterable[int | None]) -> dict[int | None, int | None]:
+        for pid in set(pids).difference(self.uids):
+            found = self.ask(pid or 0, "uids")
+            self.uids[pid] = found.real if found else None
+        return self.uids
+
+    def user_names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
+        for pid in set(pids).difference(self.users):
+            found = self.ask(pid or 0, "username")
+            self.users[pid] = held(found) if found else None
+        return self.users
+
+
+def owner_fields(
+    processes: Processes, options: Options, holders: Sequence[Sequence[tuple[int | None, Any]]]
+) -> dict[str, Any]:
+    """The fields of -p and -e, as owners.py has them for /proc."""
+    pids = [several[0][0] for several in holders]
+    fields: dict[str, Any] = {"pid": [None] * len(pids)}
+    if processes.way.uids:
+        fields["uid"] = lambda: list(map(processes.user_ids(pids).__getitem__, pids))
+    elif options.extend or options.structured:
+        fields["user"] = lambda: list(map(processes.user_names(pids).__getitem__, pids))
+    if options.programs:
+        names = processes.names({pid for several in holders for pid, _ in several})
+        fields["pid"] = pids
+        fields["program"] = list(map(names.__getitem__, pids))
+        texts = {pid: owner_text(pid, names[pid]) for pid in set(pids)}
+        fields["owner"] = list(map(texts.__getitem__, pids))
+        if options.structured:
+            fields["processes"] = [
+                [(pid, names[pid], fd) for pid, fd in several if pid is not None] or None
+                for several in holders
+            ]
+    return fields
+
+
+def owner_text(pid: int | None, program: str | None) -> str | None:
+    """`PID/NAME`, cut to 19 bytes as netstat does."""
+    return None if pid is None else f"{pid}/{'-' if program is None else program}"[:19]
+
+
+# Whom to ask
+
+
+class Source:
+    """One run's sockets: psutil for the whole system or, where it refuses, for each process."""
+
+    def __init__(self, proc: Proc, options: Options, way: Way, psutil: Any = None) -> None:
+        self.proc, self.options, self.way = proc, options, way
+        self.psutil = psutil or psutil_module()
+        self.processes = Processes(self.psutil, way)
+
+    def rows(self, kind: str) -> list[Row]:
+        pairs = list(self.pairs(kind))
+        if self.way.per_descriptor:
+            return merged(pairs)
+        return [
+            Row(connection, [(pid or None, None if connection.fd == -1 else connection.fd)])
+            for pid, connection in pairs
+        ]
+
+    def pairs(self, kind: str) -> Iterable[tuple[int | None, Any]]:
+        """Each socket with its process; pid 0 on Windows is no process but none any more."""
+        try:
+            found = self.psutil.net_connections(kind)
+        except (self.psutil.AccessDenied, PermissionError):
+            return self.by_process(kind)
+        except (self.psutil.Error, OSError, RuntimeError) as error:
+            self.proc.trouble("psutil", OSError(0, str(error) or type(error).__name__))
+            return ()
+        pairs = [(connection.pid, connection) for connection in found]
+        if self.options.programs and self.way is LINUX:
+            self.notice([pid for pid, _ in pairs])
+        return pairs
+
+    def by_process(self, kind: str) -> Iterator[tuple[int | None, Any]]:
+        """Process by process; whole rows are missing where one may not be looked into."""
+        denied = False
+        for process in self.psutil.process_iter():
+            ask = getattr(process, "net_connections", None) or process.connections
+            try:
+                for connection in ask(kind):
+                    yield process.pid, connection
+            except self.psutil.NoSuchProcess:  # ended meanwhile, or a zombie: it holds nothing
+                continue
+            except (self.psutil.Error, OSError, RuntimeError):
+                denied = True
+        if denied:
+            self.proc.warn(NOT_ALL)
+
+    def notice(self, pids: Sequence[int | None]) -> None:
+        """What netstat says to a user who may not see everything."""
+        if None in pids and os.geteuid() != 0:
+            some = any(pid is not None for pid in pids)
+            self.proc.warn(NOT_ALL if some else NOTHING.format(os.geteuid()))
+
+
+def merged(pairs: Iterable[tuple[int | None, Any]]) -> list[Row]:
+    """Rows per descriptor as rows per socket.
+
+    The same two ends are one socket, whoever holds it. Without a remote end two processes may
+    have bound one address each for itself: there only the descriptors of one process are one.
+    """
+    found: dict[Any, Row] = {}
+    for pid, connection in pairs:
+        key = (connection.family, connection.type, connection.laddr, connection.raddr)
+        key += (connection.status, None if connection.raddr else pid)  # type: ignore[assignment]
+        row = found.setdefault(key, Row(connection, []))
+        row.holders.append((pid, None if connection.fd == -1 else connection.fd))
+    return list(found.values())
+
+
+# Internet sockets
+
+
+def collect(
+    proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None
+) -> Iterator[Table]:
+    yield Table(inet.InetSocket, 0, pid=[])
+    asked = [name for name in options.protocols if name in TYPES]
+    source = Source(proc, options, way, psutil)
+    rows: list[Row] = []
+    if asked:
+        kind = "inet" if len(asked) == 2 else asked[0]
+        version = "" if len(options.versions) == 2 else options.versions[0] or "4"
+        rows = source.rows(kind + version)
+    yield from tables(proc, options, partial(table, source, rows))
+
+
+def tables(
+    proc: Proc, options: Options, give: Callable[[str, str], Table | None]
+) -> Iterator[Table]:
+    """The protocols in netstat's order, each as `give(protocol, version)` has it, with its rule
+    for those that are not there."""
+    for name in options.protocols:
+        failure = None
+        for version in options.versions:
+            found = give(name, version)
+            if found is not None:
+                yield kept(found, name, version, options)
+            elif not version:
+                failure = unserved(proc, options, f"AF INET ({name})")
+        if failure:
+            raise failure
+
+
+def kept(table: Table, name: str, version: str, options: Options) -> Table:
+    """netstat's own choice, by the remote end; a socket that is bound and no more, which Linux
+    does not list, is neither a server nor connected."""
+    if options.all:
+        return table
+    if name == "tcp":
+        alone = [not port for port in table["remote_port"]]
+    else:
+        alone = [address in (None, NOWHERE[version]) for address in table["remote_address"]]
+    if not options.listening:
+        return table.keep(map(False.__eq__, alone))
+    return table.keep(
+        [no_peer and state != "CLOSE" for no_peer, state in zip(alone, table["state"])]
+    )
+
+
+def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table | None:
+    """One protocol's sockets, in the order of their ports."""
+    if name not in TYPES:
+        return None
+    kind, family, nowhere = TYPES[name], FAMILIES[version], (NOWHERE[version], 0)
+    rows = [row for row in rows if (row[0].type, row[0].family) == (kind, family)]
+    ends = [(row[0].laddr or nowhere, row[0].raddr or nowhere) for row in rows]
+    words = [str(row[0].status) for row in rows]
+    places = [(here[1], here[0], there[1], there[0], word)
+              for (here, there), word in zip(ends, words)]
+    order = sorted(range(len(rows)), key=places.__getitem__)
+    rows, ends = [rows[at] for at in order], [ends[at] for at in order]
+    words = [words[at] for at in order]
+    texts = {text: address(text, source.way) for pair in ends for text, _ in pair}
+    fields: dict[str, Any] = {
+        "local_address": [texts[here[0]] for here, _ in ends],
+        "local_port": [here[1] for here, _ in ends],
+        "remote_address": [texts[there[0]] for _, there in ends],
+        "remote_port": [there[1] for _, there in ends],
+        "remote_shown": [texts[there[0]] for _, there in ends],
+        "state": [STATES.get(word, word) for word in words],
+        "timer_text": ["-"] * len(rows),
+    }
+    if name == "udp":
+        fields["state"] = [
+            "ESTABLISHED" if there != nowhere else None for _, there in ends
+        ]
+        if not source.way.udp_peers:
+            fields |= {"remote_address": [None] * len(rows), "remote_port": [None] * len(rows)}
+    fields |= owner_fields(source.processes, source.options, [row.holders for row in rows])
+    return inet.table(inet.TABLES[name], version, len(rows), **fields)
+
+
+def address(text: str, way: Way) -> str:
+    """In Linux's spelling, as a socket of this system's psutil must be read."""
+    if way.mapped and ":" in text:
+        packed = packed_address(text)
+        if packed and not any(packed[:12]) and int.from_bytes(packed, "big") > 1:
+            return "::ffff:" + ".".join(map(str, packed[12:]))
+    return same_address(text)
+
+
+def windows_columns(options: Options) -> Iterator[Column]:
+    """Where a remote end is not known, netstat's text has the form that it has for none."""
+    for column in inet.columns(options):
+        fields = column.fields.replace("remote_address", "remote_shown")
+        yield column._replace(fields=fields)
+
+
+# Unix sockets
+
+UNIX_TYPES = {"SOCK_STREAM": "STREAM", "SOCK_DGRAM": "DGRAM", "SOCK_SEQPACKET": "SEQPACKET"}
+
+
+def collect_unix(
+    proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None
+) -> Iterator[Table]:
+    if not way.unix:
+        failure = unserved(proc, options, "AF UNIX")
+        if failure:
+            raise failure
+        return
+    yield Table(unix.UnixSocket, 0, pid=[])
+    source = Source(proc, options, way, psutil)
+    rows = sorted(source.rows("unix"), key=unix_place)
+    paths = [held(row.connection.laddr or "") or None for row in rows]
+    found = Table(
+        unix.UnixSocket,
+        len(rows),
+        proto=["unix"] * len(rows),
+        type=[unix_type(row.connection.type) for row in rows],
+        path=paths,
+        abstract=[None if path is None else path[:1] == "@" for path in paths],
+        **owner_fields(source.processes, options, [row.holders for row in rows]),
+    )
+    if options.listening and not options.all:
+        found = found.keep([may_listen(row.connection) for row in rows])
+    yield found
+
+
+def unix_place(row: Row) -> tuple[Any, ...]:
+    pid, descriptor = row.holders[0]
+    return (row.connection.laddr or "", pid or 0, descriptor or 0)
+
+
+def unix_type(kind: Any) -> str:
+    return UNIX_TYPES.get(getattr(kind, "name", ""), "UNKNOWN")
+
+
+def may_listen(connection: Any) -> bool:
+    """psutil has no states here. What has a name of its own and no peer may be a server."""
+    named = bool(connection.laddr) and not connection.raddr
+    return named and unix_type(connection.type) in ("STREAM", "SEQPACKET")
+
+
+INET = inet.SOCKETS._replace(collect=collect)
+UNIX = unix.SOCKETS._replace(collect=collect_unix)
+WINDOWS_INET = inet.SOCKETS._replace(
+    collect=partial(collect, way=WINDOWS), columns=windows_columns
+)
+WINDOWS_UNIX = unix.SOCKETS._replace(collect=partial(collect_unix, way=WINDOWS))
