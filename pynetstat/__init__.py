@@ -1,3 +1,131 @@
-"""pynetstat: network connections, routes, interfaces, groups and statistics."""
+"""pynetstat: network connections, routes, interfaces, groups and statistics.
+
+Every function takes the options of the command line as keywords, by the names of
+`pynetstat.options.Options` (`listening=True`, `port="443"`, `filter="dport = 443"`), and gives
+typed records. Nothing is printed, and no argument of the program is read.
+
+    >>> import pynetstat
+    >>> for socket in pynetstat.sockets(tcp=True, state=("listening",)):
+    ...     _ = socket.local_address, socket.local_port, socket.recv_q
+
+Exceptions: `Unavailable` where a table that was asked for cannot be read, `Misuse` (a
+ValueError) for options that make no sense, a bad filter among them, and TypeError for a keyword
+that is no option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .options import Misuse, Options
+from .proc import Stop as Unavailable
+
+if TYPE_CHECKING:
+    from .collectors.groups import Group
+    from .collectors.inet import InetSocket
+    from .collectors.interfaces import Interface
+    from .collectors.routes import Route
+    from .collectors.unix import UnixSocket
 
 __version__ = "1.0.0"
+__all__ = [
+    "Misuse",
+    "Options",
+    "Unavailable",
+    "groups",
+    "interfaces",
+    "routes",
+    "sockets",
+    "statistics",
+    "unix_sockets",
+]
+
+
+def sockets(**options: Any) -> Iterator[InetSocket]:
+    """Internet sockets: tcp, udp, udplite, raw and sctp, of IPv4 and IPv6; all of them, unless
+    `listening` is set. Queues in bytes, timers in milliseconds.
+
+    `programs=True` adds `pid`, `program` and `processes` (every holder); names are asked for
+    with `numeric_hosts=False` and `numeric_ports=False`.
+
+    >>> listeners = list(sockets(tcp=True, listening=True))
+    >>> all(socket.state == "LISTEN" for socket in listeners)
+    True
+    """
+    protocols = ("tcp", "udp", "udplite", "raw", "sctp")
+    if not any(options.get(name) for name in protocols):
+        options.setdefault("families", ("inet", "inet6"))
+    options.setdefault("all", not options.get("listening"))
+    return records(**options)
+
+
+def unix_sockets(**options: Any) -> Iterator[UnixSocket]:
+    """Unix sockets; all of them, unless `listening` is set.
+
+    >>> {socket.proto for socket in unix_sockets()} <= {"unix"}
+    True
+    """
+    options.setdefault("all", not options.get("listening"))
+    return records(**{**options, "families": ("unix",)})
+
+
+def routes(**options: Any) -> Iterator[Route]:
+    """The main routing table; of IPv4, unless `families=("inet6",)` or both are named.
+
+    >>> [route.gateway for route in routes() if route.dst == "nowhere"]
+    []
+    """
+    return records(route=True, **options)
+
+
+def interfaces(**options: Any) -> Iterator[Interface]:
+    """All interfaces with their addresses and counters (bytes and packets since they are there).
+
+    >>> [interface.ifname for interface in interfaces() if interface.ifname == "no such"]
+    []
+    """
+    options.setdefault("all", True)
+    return records(interfaces=True, **options)
+
+
+def groups(**options: Any) -> Iterator[Group]:
+    """Multicast groups that the interfaces have joined, of IPv4 and IPv6.
+
+    >>> {group.family for group in groups()} <= {"inet", "inet6"}
+    True
+    """
+    return records(groups=True, **options)
+
+
+def statistics(**options: Any) -> dict[str, dict[str, int]]:
+    """The kernel's counters by section and name, as it calls them.
+
+    >>> statistics().get("Tcp", {}).get("NoSuchCounter", 0)
+    0
+    """
+    sections: dict[str, dict[str, int]] = {}
+    for section, name, value in records(statistics=True, **options):
+        counters = sections.setdefault(section, {})
+        if name is not None:
+            counters[name] = value
+    return sections
+
+
+def records(**keywords: Any) -> Iterator[Any]:
+    """The records of what these options list; in numbers, unless names are asked for."""
+    for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
+        keywords.setdefault(name, True)
+    return gathered(Options(format="records", **keywords))
+
+
+def gathered(options: Options) -> Iterator[Any]:
+    from .proc import Proc
+    from .run import Run
+    from .table import Table
+
+    run = Run(options, Proc(options.root), library=True)
+    for _, tables in run.gather():
+        for table in tables:
+            if isinstance(table, Table):
+                yield from table

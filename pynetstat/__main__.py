@@ -1,6 +1,8 @@
 """`python -m pynetstat`, and the console script: signals first, then the command line."""
 
+import os
 import signal
+import sys
 
 
 def main() -> None:
@@ -10,7 +12,14 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from .cli import main
 
-    main(prog_name="pynetstat")
+    try:
+        main(prog_name="pynetstat")
+    except SystemExit as end:
+        # No waiting for threads that wait for a name server, nor for the memory to be tidied.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1 if end.code else 0)
 
 
 if __name__ == "__main__":

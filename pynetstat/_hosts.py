@@ -10,7 +10,7 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
-from ._terms import Term, both, either, number, over
+from ._terms import Term, both, either, negated, number, over
 from .table import Table, decode
 
 # Ports
@@ -62,20 +62,17 @@ def either_port(text: str) -> Term:
     return either([over(f"{side}_port", lambda distinct: wanted) for side in ("local", "remote")])
 
 
-AUTOBOUND = re.compile("@[0-9a-f]{5}")
+AUTOBOUND = re.compile("@[0-9a-f]{5}")  # what the kernel calls an unnamed unix socket: @0001a
 
 
 def autobound(root: str) -> Term:
-    """A port that the kernel chose: of those it chooses from, since no table tells who chose.
-    The kernel's names for unix sockets are five hexadecimal digits: @0001a."""
+    """A port of those that the kernel chooses from, since no table tells who chose it."""
     first, last = port_range(root)
     chosen = frozenset(range(first, last + 1))
     return either(
         [
             over("local_port", lambda distinct: chosen),
-            over(
-                "path", lambda distinct: set(filter(re.compile("@[0-9a-f]{5}").fullmatch, distinct))
-            ),
+            over("path", lambda paths: set(filter(AUTOBOUND.fullmatch, paths))),
         ]
     )
 
@@ -130,8 +127,17 @@ NOT_A_HOST = (
 )
 
 
-def host(side: str, text: str) -> Term:
+def host(side: str, how: str, text: str) -> Term:
     """`192.0.2.1:443`, `193.233.7/24`, `[::1]:80`, `*`, `:80`, `localhost`, `/run/*`."""
+    term = host_term(side, text)
+    if how == "eq":
+        return term
+
+    known = [over(name, lambda distinct: distinct) for name in sorted(term.fields)]
+    return both([either(known), negated(term)]) if known else negated(term)
+
+
+def host_term(side: str, text: str) -> Term:
     if text[:1] in "/@" or text.startswith("unix:"):
         return unix_path(side, text.removeprefix("unix:"))
     match = HOST.fullmatch(text)
@@ -144,8 +150,6 @@ def host(side: str, text: str) -> Term:
         tests.append(addresses(side, networks))
     elif match["name"] not in ("", "*"):
         tests.append(addresses(side, named(match["name"])))
-    elif not match["name"] and match["port"] is None:
-        raise ValueError(NOT_A_HOST)
     if match["port"] not in (None, "*"):
         tests.append(port(f"{side}_port", "eq", match["port"]))
     return both(tests) if tests else Term(frozenset(), lambda table: [True] * len(table))
@@ -195,6 +199,7 @@ def addresses(side: str, networks: Sequence[Network]) -> Term:
     whole = set().union(*(one.texts() for one in networks if one.whole))
     wide = [one for one in networks if not one.whole]
     field, several = f"{side}_address", f"{side}_addresses"
+    fields = {field} if side == "local" else {field, "dst"}
 
     def choose(distinct: Iterable[str]) -> set[str]:
         return whole.union(*(inside(distinct, one) for one in wide))
@@ -208,7 +213,7 @@ def addresses(side: str, networks: Sequence[Network]) -> Term:
         chosen = choose({address for some in set(lists) if some for address in some})
         return [bool(some) and not chosen.isdisjoint(some) for some in lists]
 
-    return Term(frozenset({field}), mask)
+    return Term(frozenset(fields), mask)
 
 
 def within(routes: Iterable[str], networks: Sequence[Network]) -> set[str]:

@@ -26,7 +26,8 @@ class Term(NamedTuple):
 def both(parts: Sequence[Term]) -> Term:
     if len(parts) == 1:
         return parts[0]
-    return combined(operator.and_, parts)._replace(parts=tuple(parts))
+    flat = tuple(one for part in parts for one in part.parts or (part,))
+    return combined(operator.and_, flat)._replace(parts=flat)
 
 
 def either(parts: Sequence[Term]) -> Term:
@@ -241,7 +242,8 @@ def state(wanted: frozenset[str]) -> Term:
     def mask(table: Table) -> list[bool]:
         if "state" not in table.record._fields:
             return [False] * len(table)
-        chosen = {value for value in set(table["state"]) if state_of(value) in wanted}
-        return list(map(chosen.__contains__, table["state"]))
+        field = values(table, "state")
+        chosen = {value for value in set(field) if state_of(value) in wanted}
+        return list(map(chosen.__contains__, field))
 
     return Term(frozenset({"state"}), mask)

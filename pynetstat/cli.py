@@ -6,14 +6,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from . import __version__
 from .getopt import Bad, words
-from .options import FAMILIES, MODES, Options
-from .proc import Proc
+from .options import FAMILIES, MODES, Misuse, Options, listings
+from .proc import Proc, Stop
 
 TITLE_WHAT = "What to list"
 TITLE_ROWS = "Which rows"
@@ -21,6 +22,12 @@ TITLE_PRINT = "How to print"
 TITLE_AGAIN = "Again and again"
 TITLE_NAMES = "Names"
 TITLE_PLACES = "Places and sources"
+
+OWN_FORMATS = ("classic", "json", "jsonl", "csv", "tsv")
+STATE_WORDS = (
+    "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close",
+    "close-wait", "last-ack", "listening", "closing", "connected", "synchronized",
+)  # fmt: skip
 
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
 
@@ -37,7 +44,11 @@ class Netstat(click.Command):
     """A click command whose arguments are read as netstat's getopt reads them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self.canonical(ctx, args))
+        try:
+            return super().parse_args(ctx, self.canonical(ctx, args))
+        except click.UsageError as error:
+            click.echo(f"{ctx.info_name}: {error.format_message()}", err=True)
+            ctx.exit(2)
 
     def canonical(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The same options in full, acted upon in order as netstat does: --help, --version, a
@@ -119,6 +130,70 @@ def selinux() -> bool:
     return os.path.exists("/sys/fs/selinux/enforce") and os.path.exists("/etc/selinux/config")
 
 
+if TYPE_CHECKING:
+    Text = click.ParamType[str]
+else:
+    Text = click.ParamType
+
+
+class Words(Text):
+    """Words with commas between them."""
+
+    name = "words"
+
+    def __init__(self, completed: tuple[str, ...] = ()) -> None:
+        self.completed = completed
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        before, comma, last = incomplete.rpartition(",")
+        words = self.completed or fields(ctx)
+        return [CompletionItem(f"{before}{comma}{word}") for word in words if word.startswith(last)]
+
+
+class Format(Text):
+    """netstat's text, records, or one of tabulate's formats, which alone wants tabulate."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value not in OWN_FORMATS and value not in tabular_formats():
+            valid = ", ".join([*OWN_FORMATS, *tabular_formats()])
+            self.fail(f"no format `{value}'; there are: {valid}", param, ctx)
+        return value
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        names = [*OWN_FORMATS, *tabular_formats()]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+class Program(Text):
+    """A program's name; the shell offers those that run now."""
+
+    name = "program"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        import psutil
+
+        names = {process.info["name"] or "" for process in psutil.process_iter(["name"])}
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+def fields(ctx: click.Context) -> list[str]:
+    """The fields of what the command line lists so far."""
+    from . import collectors
+
+    given = dict(ctx.params, families=tuple(ctx.params.get("families") or ()))
+    options = Options(**{name: given[name] for name in given if name in Options.__annotations__})
+    found = [collectors.find(*key).record._fields for key in listings(options)]
+    return list(dict.fromkeys(name for names in found for name in names))
+
+
+def tabular_formats() -> list[str]:
+    from tabulate import tabulate_formats
+
+    return list(tabulate_formats)
+
+
 def option(*names: str, title: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(*names, cls=Option, title=title, **more)
 
@@ -145,6 +220,7 @@ OPTIONS = [
         "--protocol",
         "families",
         multiple=True,
+        type=Words(completed=tuple(FAMILIES)),
         metavar="FAMILY,...",
         title=TITLE_WHAT,
         help="Address families: inet (-4), inet6 (-6), unix (-x), ax25, ipx, netrom, rose, x25,"
@@ -154,6 +230,25 @@ OPTIONS = [
     flag("-C", "--cache", title=TITLE_WHAT, help="With -r: the cache."),
     flag("-a", "--all", title=TITLE_ROWS, help="Listening and connected sockets; all interfaces."),
     flag("-l", "--listening", title=TITLE_ROWS, help="Listening sockets alone."),
+    option(
+        "--filter",
+        metavar="EXPR",
+        title=TITLE_ROWS,
+        help="Rows that meet it, in the manner of ss: 'dport = 443 and program = firefox'.",
+    ),
+    option(
+        "--state",
+        multiple=True,
+        type=Words(completed=STATE_WORDS),
+        metavar="STATE,...",
+        title=TITLE_ROWS,
+        help="Rows in one of these states: established, listening, close-wait, ...",
+    ),
+    option("--port", metavar="P[,P-Q]", title=TITLE_ROWS, help="Rows with such a port."),
+    option("--pid", type=int, metavar="N", title=TITLE_ROWS, help="Rows of this process."),
+    option("--program", type=Program(), title=TITLE_ROWS, help="Rows of this program."),
+    option("--user", metavar="NAME", title=TITLE_ROWS, help="Rows of this user."),
+    flag("--fail-if-empty", title=TITLE_ROWS, help="Exit with 1 where no row is left."),
     flag("-p", "--programs", title=TITLE_PRINT, help="PID and program of each socket."),
     option(
         "-e",
@@ -166,7 +261,74 @@ OPTIONS = [
     flag("-W", "--wide", title=TITLE_PRINT, help="Do not cut addresses."),
     flag("-Z", "--context", title=TITLE_PRINT, help="SELinux context of each program."),
     flag("-v", "--verbose", title=TITLE_PRINT, help="Say which protocols are not there."),
+    option(
+        "--format",
+        type=Format(),
+        default="classic",
+        metavar="NAME",
+        title=TITLE_PRINT,
+        help="classic (default), json, jsonl, csv, tsv, or a format of tabulate: simple, github,"
+        " html, ...",
+    ),
+    flag("--json", title=TITLE_PRINT, help="The same as --format json."),
+    option(
+        "--columns",
+        type=Words(),
+        multiple=True,
+        metavar="FIELD,...",
+        title=TITLE_PRINT,
+        help="These fields of the records, in this order.",
+    ),
+    option(
+        "--sort",
+        type=Words(),
+        multiple=True,
+        metavar="FIELD,...",
+        title=TITLE_PRINT,
+        help="Sorted by these fields; -FIELD from the largest.",
+    ),
+    option(
+        "--no-header",
+        "header",
+        flag_value=False,
+        default=True,
+        is_flag=True,
+        title=TITLE_PRINT,
+        help="Rows alone, without heading and header.",
+    ),
+    option(
+        "--count-by",
+        type=Words(),
+        multiple=True,
+        metavar="FIELD,...",
+        title=TITLE_PRINT,
+        help="How many rows have each value; also remote_network/24.",
+    ),
+    option(
+        "--top",
+        type=click.IntRange(min=1),
+        metavar="N",
+        title=TITLE_PRINT,
+        help="The N largest counts alone.",
+    ),
+    flag("--json-schema", title=TITLE_PRINT, help="The JSON Schema of --json, and nothing else."),
     flag("-c", "--continuous", title=TITLE_AGAIN, help="Again every second."),
+    option(
+        "--interval",
+        type=click.FloatRange(min=0),
+        default=1.0,
+        metavar="SECONDS",
+        title=TITLE_AGAIN,
+        help="The time between rounds; brings -c. Default: 1.",
+    ),
+    option(
+        "--count",
+        "rounds",
+        type=click.IntRange(min=1),
+        metavar="N",
+        title=TITLE_AGAIN,
+        help="N rounds, then the end; brings -c.",
+    ),
     flag("-n", "--numeric", title=TITLE_NAMES, help="No names: numbers for hosts, ports, users."),
     flag("--numeric-hosts", title=TITLE_NAMES, help="Numbers for hosts."),
     flag("--numeric-ports", title=TITLE_NAMES, help="Numbers for ports."),
@@ -201,9 +363,33 @@ OPTIONS = [
 
 def main(**given: Any) -> None:
     """Show network connections, routes, interfaces, groups and statistics."""
+    if given.pop("json_schema"):
+        sys.exit(print_schema())
     from .run import show
 
-    sys.exit(show(settled(given), Proc(given["root"], warn), sys.stdout.buffer))
+    try:
+        if sys.stdout is None:  # `>&-`
+            raise Stop("pynetstat: standard output: closed")
+        status = show(settled(given), Proc(given["root"], warn), sys.stdout.buffer)
+    except Misuse as misuse:
+        warn(f"pynetstat: {misuse}")
+        status = 2
+    except Stop as stop:  # of the output, which takes no more
+        if stop.message:
+            warn(stop.message)
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # what is left in its buffer has a place to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
+
+
+def print_schema() -> int:
+    from importlib.resources import files
+
+    click.echo(files("pynetstat").joinpath("schema.json").read_text("utf-8"), nl=False)
+    return 0
 
 
 def settled(given: dict[str, Any]) -> Options:
@@ -211,6 +397,12 @@ def settled(given: dict[str, Any]) -> Options:
     if given.pop("numeric"):
         given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
     given["programs"] = given["programs"] or given["context"]
+    if given.pop("json"):
+        given["format"] = "json"
+    if given["rounds"] or given["interval"] != 1.0:
+        given["continuous"] = True
+    for name in ("columns", "sort", "count_by", "state"):
+        given[name] = tuple(word for words in given[name] for word in words.split(",") if word)
     return Options(**given)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -115,6 +116,8 @@ class Names:
             if address.startswith("0."):  # netstat takes it for the number of a network
                 return self.network_names().get(address)
             return text(socket.gethostbyaddr(address)[0])[:127]
+        except UnicodeDecodeError as error:  # a name that is not UTF-8: it has the bytes
+            return error.object.decode("latin-1")[:127]
         except (OSError, UnicodeError):
             return None
 
@@ -145,8 +148,10 @@ class Names:
     def user_names(self, uids: set[int | None]) -> dict[int | None, str | None]:
         new = uids.difference(self.users)
         if new:
-            import pwd
-
+            try:
+                import pwd
+            except ImportError:  # Windows has no such numbers
+                return self.users | dict.fromkeys(new)
             for uid in new:
                 try:
                     self.users[uid] = text(pwd.getpwuid(uid or 0).pw_name)
@@ -171,10 +176,19 @@ def text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
+def system_path(path: str) -> str:
+    """/etc/services, and where Windows has it: there /etc/protocols is called protocol."""
+    if os.name != "nt":
+        return path
+    name = path.rpartition("/")[2].replace("protocols", "protocol")
+    root = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    return rf"{root}\System32\drivers\etc\{name}"
+
+
 def words_of(path: str) -> Iterator[list[str]]:
     """The lines of a file of the system that have at least two words; # starts a comment."""
     try:
-        with open(path, "rb") as file:
+        with open(system_path(path), "rb") as file:
             content = file.read(1 << 24)
     except OSError:
         return

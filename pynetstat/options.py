@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
@@ -28,8 +28,15 @@ FAMILIES = {
 }
 
 
-class Options(NamedTuple):
-    """Every option by the name that the command line and the API share."""
+class Misuse(ValueError):
+    """Options that make no sense; the text says what is wrong and what would be right."""
+
+
+class Options:
+    """Every option by the name that the command line and the API share; read, never written.
+
+    A plain class, since a named tuple of so many fields takes 2 ms to make at every start.
+    """
 
     # which listing
     route: bool = False
@@ -65,6 +72,7 @@ class Options(NamedTuple):
     continuous: bool = False
     interval: float = 1.0
     rounds: int | None = None
+    round: int = 1  # which one this is
     # which rows
     filter: str | None = None
     state: tuple[str, ...] = ()
@@ -84,6 +92,18 @@ class Options(NamedTuple):
     root: str = "/proc"
     source: str = "auto"
     resolve_timeout: float = 5.0
+
+    def __init__(self, **given: Any) -> None:
+        unknown = given.keys() - Options.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+        self.__dict__.update(given)
+
+    def replace(self, **changes: Any) -> Options:
+        """The same options but for these."""
+        return Options(**{**self.__dict__, **changes})
+
+    _replace = replace
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -129,9 +149,18 @@ class Options(NamedTuple):
         )
 
     @property
+    def sort_keys(self) -> tuple[str, ...]:
+        return tuple(key.removeprefix("-") for key in self.sort)
+
+    @property
+    def repeated(self) -> bool:
+        """-c, but for the statistics, which netstat gives once whatever is asked."""
+        return self.continuous and not self.statistics
+
+    @property
     def structured(self) -> bool:
-        """Do we print records instead of netstat's text?"""
-        return self.format != "classic"
+        """Do we give records, with all their fields, instead of netstat's text?"""
+        return self.format != "classic" or bool(self.columns or self.count_by)
 
 
 def listings(options: Options) -> list[tuple[str, str]]:

@@ -12,14 +12,8 @@ from itertools import repeat
 from typing import NamedTuple
 
 from .options import Options
-from .proc import Proc
-from .table import Table
-
-NOT_ALL = (
-    "(Not all processes could be identified, non-owned process info\n"
-    " will not be shown, you would have to be root to see it all.)"
-)
-NOTHING = '(No info could be read for "-p": geteuid()={} but you should be root.)'
+from .proc import NOT_ALL, NOTHING, Proc
+from .table import Holder, Table
 
 
 class Owner(NamedTuple):
@@ -48,7 +42,7 @@ class Owners:
         self.proc, self.options = proc, options
         self.every = options.structured
         self.first: dict[int, Owner] = {}
-        self.holders: dict[int, list[tuple[int, str, int]]] = {}
+        self.holders: dict[int, list[Holder]] = {}
         self.denied = False
         self.scan = self.together() if crowd else self.alone()
         if crowd:
@@ -73,6 +67,8 @@ class Owners:
                 table.fields["processes"] = list(map(self.holders.get, table["inode"]))
 
     def folders(self) -> list[str]:
+        if not hasattr(os, "O_DIRECTORY"):  # Windows: a copy of some /proc, without its links
+            return []
         try:
             return self.proc.pids()
         except OSError:
@@ -125,12 +121,13 @@ class Owners:
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
             for descriptor, inode in sockets.items():
-                self.holders.setdefault(inode, []).append((owner.pid, program, int(descriptor)))
+                holder = Holder(owner.pid, program, int(descriptor))
+                self.holders.setdefault(inode, []).append(holder)
         return inodes
 
     def notice(self) -> None:
         """What netstat says to a user who may not see everything."""
-        if not self.denied and os.geteuid() != 0:
+        if not self.denied and hasattr(os, "geteuid") and os.geteuid() != 0:
             # Stopped early: is there a process further on that we may not look into?
             deque(self.scan, maxlen=0)
         if self.denied:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
 LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would turn line ends around
+
+# What netstat says to a user who may not look into every process
+NOT_ALL = (
+    "(Not all processes could be identified, non-owned process info\n"
+    " will not be shown, you would have to be root to see it all.)"
+)
+NOTHING = '(No info could be read for "-p": geteuid()={} but you should be root.)'
 
 
 class Stop(Exception):
@@ -35,13 +44,15 @@ class Proc:
     """A mounted /proc: this machine's, a container's, a host's seen from a container, a capture.
 
     `warn` takes each notice (one line of text). `troubles` collects what could not be read
-    although it was there; the run then ends with status 1, since something is missing.
+    although it was there; the run then ends with status 1, since something is missing. `unseen`
+    is what this user may not see, as (what, reason, how many): no failure.
     """
 
     def __init__(self, root: str = "/proc", warn: Callable[[str], None] | None = None) -> None:
         self.root = root
         self.warn = warn or (lambda message: None)
         self.troubles: list[str] = []
+        self.unseen: list[tuple[str, str, int | None]] = []
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -92,7 +103,7 @@ class Proc:
 
         OSError when it cannot be opened (at once, before the first block is asked for).
         """
-        return self._blocks(self.path(name), os.open(self.path(name), os.O_RDONLY), size)
+        return self._blocks(self.path(name), os.open(self.path(name), READ), size)
 
     def _blocks(self, path: str, descriptor: int, size: int) -> Iterator[str]:
         rest = b""
@@ -200,3 +211,23 @@ def addresses(field: Sequence[str]) -> list[str]:
         _addresses.update(zip(short, starmap(inet_ntoa, iter_unpack("4s", unpacked(short, 8)))))
         _addresses.update(zip(long, starmap(ipv6_text, iter_unpack("16s", unpacked(long, 32)))))
     return list(map(_addresses.__getitem__, field))
+
+
+# Its counters, in decimal.
+
+LARGEST = 0xFFFFFFFFFFFFFFFF
+COUNTERS = re.compile(r"(?:[ \t\n\v\f\r]*[-+]?[0-9]+)*")
+
+
+def counters(text: str) -> list[int]:
+    """Decimal numbers one after the other, up to the first word that is none; too large is the
+    largest of 64 bits, as C's strtoull() has it."""
+    words = re.findall("[-+]?[0-9]+", COUNTERS.match(text)[0])  # type: ignore[index]
+    if max(map(len, words), default=0) < 20:
+        return list(map(int, words))
+    # Not by int() alone: what no 64 bits hold may have any number of digits.
+    digits = [word.lstrip("+-0") or "0" for word in words]
+    sizes = [LARGEST if len(text) > 20 else min(int(text), LARGEST) for text in digits]
+    return [
+        -size if word[0] == "-" and size < LARGEST else size for word, size in zip(words, sizes)
+    ]

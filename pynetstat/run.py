@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from . import collectors, formats
-from .options import Options, listings
-from .proc import Proc, Stop
-from .table import Listing, Remark, Table
+from .options import Misuse, Options, listings
+from .proc import Proc, Stop, reason
+from .table import Listing, Remark, Table, joined
 
 Tables = Iterator["Table | Remark"]
 
@@ -18,23 +19,50 @@ Tables = Iterator["Table | Remark"]
 class Run:
     """One run of the program: what it asks, and what it remembers from round to round.
 
-    `status` becomes the exit status; `matched` counts the rows that were given.
+    `status` becomes the exit status, `matched` counts the rows that were given. In the API
+    (`library`) a table that cannot be read is the caller's exception, and nothing is forked.
     """
 
-    def __init__(self, options: Options, proc: Proc, fork: bool = False) -> None:
-        self.options, self.proc, self.fork = options, proc, fork
-        self.status = self.matched = 0
+    def __init__(self, options: Options, proc: Proc, library: bool = False) -> None:
+        self.options, self.proc, self.library = options, proc, library
+        self.status = self.matched = self.unowned = 0
         self.ended = False
         self.names: Any = None
         self.owners: Any = None
+        self.early: Any = None
+        self.late: Any = None
+        if options.filtered:
+            self.choose(options)
+
+    def choose(self, options: Options) -> None:
+        """A filter switches on the stage it asks about, and replaces netstat's own choice of
+        rows where it names a state."""
+        from .filters import from_options
+
+        chosen = from_options(options)
+        if chosen:
+            self.early, self.late = chosen.split()
+            self.options = options.replace(
+                programs=options.programs or not chosen.fields.isdisjoint(OWNED),
+                all=options.all or chosen.names_state,
+            )
+
+    def listings(self) -> list[Listing]:
+        """What is listed, in order; its modules are imported now. In records the listings of
+        one name stand together, each once."""
+        options = self.options
+        found = [collectors.find(*key, source=options.source) for key in listings(options)]
+        if options.structured:
+            names = [listing.name for listing in found]
+            found = sorted(dict.fromkeys(found), key=lambda listing: names.index(listing.name))
+        return found
 
     def gather(self) -> Iterator[tuple[Listing, Tables]]:
         """Each listing with its tables; one is to be read to its end before the next is asked
         for, since a table that is missing may end the run."""
         self.owners = None
-        for what, family in listings(self.options):
-            listing = collectors.find(what, family, self.options.source)
-            yield listing, self.stages(listing)
+        for listing in self.listings():
+            yield self.arranged(listing, self.stages(listing))
             if self.ended:
                 return
 
@@ -42,32 +70,62 @@ class Run:
         """Only the steps that were asked for, the cheap ones first."""
         options = self.options
         tables = self.guarded(listing.collect(self.proc, options))
+        tables = self.keep(tables, self.early)
         if options.programs and "program" in listing.record._fields:
-            tables = self.attribute(tables)
+            tables = tables if listing.owned else self.attribute(tables)
+        tables = self.keep(tables, self.late)
         wanted = listing.names(options)
-        if wanted:
-            tables = self.resolve(tables, wanted)
-        return tables
+        return self.resolve(tables, wanted) if wanted else tables
+
+    def arranged(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
+        """Sorted or counted, where that was asked for."""
+        options = self.options
+        if options.count_by:
+            from .ordering import count
+
+            table = count(rows_of(tables), options.count_by, options.top)
+            listing = listing._replace(name="counts", record=table.record, text=None)
+            tables = iter([table])
+        elif options.sort and set(options.sort_keys) <= {*listing.record._fields}:
+            from .ordering import sorted_table
+
+            whole = joined(listing.record, rows_of(tables))
+            tables = iter([sorted_table(whole, options.sort)])
+        return listing, self.counted(tables)
 
     def guarded(self, tables: Tables) -> Tables:
         """A listing that cannot go on ends here, with its message and the run's status."""
         try:
             yield from tables
         except Stop as stop:
+            if self.library:
+                raise
             self.ended, self.status = True, stop.status
             if stop.message:
                 self.proc.warn(stop.message)
+                self.proc.troubles.append(stop.message)
             if stop.remark:
                 yield Remark(stop.remark)
+
+    def keep(self, tables: Tables, part: Any) -> Tables:
+        """The rows that this part of the filter lets pass."""
+        if part is None or not part.parts:
+            return tables
+        return (part.keep(table) if isinstance(table, Table) else table for table in tables)
 
     def attribute(self, tables: Tables) -> Tables:
         """Who holds each socket; all rows are needed before the first can be named."""
         from .owners import Owners
 
         if self.owners is None:
-            self.owners = Owners(self.proc, self.options, crowd=self.fork and crowded(self.proc))
+            crowd = not self.library and crowded(self.proc)
+            self.owners = Owners(self.proc, self.options, crowd)
         everything = list(tables)
-        self.owners.attribute([table for table in everything if isinstance(table, Table)])
+        rows = rows_of(iter(everything))
+        self.owners.attribute(rows)
+        for table in rows:
+            pairs = zip(table["inode"], table["pid"])
+            self.unowned += len([inode for inode, pid in pairs if inode and pid is None])
         yield from everything
 
     def resolve(self, tables: Tables, wanted: Any) -> Tables:
@@ -76,6 +134,32 @@ class Run:
         if self.names is None:
             self.names = Names(self.options, self.proc)
         return iter(self.names.resolve(tables, wanted))
+
+    def counted(self, tables: Tables) -> Tables:
+        for table in tables:
+            self.matched += len(table) if isinstance(table, Table) else 0
+            yield table
+
+    def incomplete(self) -> list[dict[str, Any]]:
+        """What is missing from what was given, and why."""
+        missing: list[dict[str, Any]] = [
+            {"what": "table", "reason": reason, "count": None} for reason in self.proc.troubles
+        ]
+        names = ("what", "reason", "count")
+        missing += [dict(zip(names, found)) for found in dict.fromkeys(self.proc.unseen)]
+        if self.unowned:
+            root = not hasattr(os, "geteuid") or os.geteuid() == 0
+            reason = "no process is seen to hold it" if root else "only root sees every process"
+            missing.append({"what": "owner", "reason": reason, "count": self.unowned})
+        return missing
+
+
+# The record's fields that only a look at the processes fills.
+OWNED = {"pid", "program", "processes", "unit", "container"}
+
+
+def rows_of(tables: Tables) -> list[Table]:
+    return [table for table in tables if isinstance(table, Table)]
 
 
 CROWD = 20_000  # sockets from which a second process is worth its start
@@ -93,16 +177,44 @@ def crowded(proc: Proc) -> bool:
     return used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
 
 
+def check_fields(run: Run) -> None:
+    """A field that no listing has is the user's mistake; the valid ones are told."""
+    options = run.options
+    names = [*options.columns, *options.sort_keys]
+    if names or options.count_by:
+        valid = dict.fromkeys(name for found in run.listings() for name in found.record._fields)
+        plain = [name for name in options.count_by if "_network" not in name]
+        for name in [*names, *plain]:
+            if name not in valid:
+                raise Misuse(f"no field `{name}' here; the fields are: {', '.join(valid)}")
+
+
+def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
+    """What cannot be written ends the program. That nobody reads on is nothing to speak of:
+    Windows, which has no SIGPIPE, calls it an invalid argument."""
+    try:
+        out.write(piece)
+        if flush:
+            out.flush()
+    except OSError as error:
+        gone = error.errno in (errno.EPIPE, errno.EINVAL)
+        raise Stop("" if gone else f"pynetstat: standard output: {reason(error)}") from error
+
+
 def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     """Print what was asked for, again and again under -c; the exit status."""
-    run = Run(options, proc, fork=True)
-    render = formats.find(options.format)
+    run = Run(options, proc)
+    check_fields(run)
+    render = formats.find(options)
     rounds = 0
     while True:
-        for piece in render(run.gather(), options):
-            out.write(piece)
-        out.flush()
+        run.matched = 0
+        run.options = run.options._replace(round=rounds + 1)
+        for piece in render(run.gather(), run.options, run.incomplete):
+            put(out, piece)
+        put(out, flush=True)
         rounds += 1
-        if run.status or not options.continuous or rounds == options.rounds:
-            return run.status or (1 if proc.troubles else 0)
+        if run.status or not options.repeated or rounds == options.rounds:
+            empty = options.fail_if_empty and not run.matched
+            return run.status or (1 if proc.troubles or empty else 0)
         time.sleep(options.interval)

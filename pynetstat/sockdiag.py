@@ -43,7 +43,9 @@ def tcp_sockets(
     printed is the same, byte for byte; not so for timers (in jiffies there), the user of a
     half-open connection, and a listener's Send-Q, which /proc has as 0.
     """
-    more = options.extend or options.timers or options.structured or options.filtered
+    more = (
+        options.extend or options.timers or options.structured or options.filtered or options.sort
+    )
     if options.source != "netlink" and (options.source != "auto" or more):
         return None
     if not proc.own:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,8 +42,8 @@ class Table:
     def readable(self, name: str) -> Sequence[Any]:
         """A field as Python and JSON want it: text decoded from the kernel's bytes."""
         field = self[name]
-        kind = self.record.__annotations__[name]
-        return decoded(field) if "str" in kind else field
+        kind = str(self.record.__annotations__.get(name, "str"))
+        return decoded(field) if "str" in kind or "list" in kind else field
 
     def keep(self, mask: Iterable[Any]) -> Table:
         """The rows whose place in the mask is true."""
@@ -79,6 +80,14 @@ class Remark(str):
     """A line that netstat prints among or instead of rows; other formats make it a notice."""
 
 
+class Holder(NamedTuple):
+    """A process that holds a socket, and the descriptor by which it does."""
+
+    pid: int
+    program: str | None
+    fd: int | None
+
+
 class Column(NamedTuple):
     """A column of the classic text: its header, its printf piece, and what fills it.
 
@@ -103,7 +112,9 @@ class Listing(NamedTuple):
     `collect(proc, options)` yields tables (and remarks); the heading is printed before the
     first table, so a collector that needs its file gives no table until the file is open.
     `names(options)` says which fields are looked up: {"local_host": ("host", "local_address")}.
-    A listing that netstat prints as prose brings `text(tables, options)` for the classic format.
+    A listing that netstat prints as prose brings `text(tables, options)` for the classic format,
+    which gives None where these options want columns after all.
+    One that is `owned` knows by itself which process holds each socket.
     """
 
     name: str
@@ -112,16 +123,20 @@ class Listing(NamedTuple):
     columns: Callable[[Any], Iterable[Column]]
     heading: Callable[[Any], str]
     names: Callable[[Any], Mapping[str, tuple[str, str]]] = lambda options: {}
-    text: Callable[[Iterable[Table | Remark], Any], Iterator[str]] | None = None
+    text: Callable[[Iterable[Table | Remark], Any], Iterator[str] | None] | None = None
+    owned: bool = False
 
 
 # C0 and DEL, C1 (U+0080-U+009F), bidirectional and invisible format characters, line and
 # paragraph separators, and (as surrogates) the bytes that are not UTF-8.
-UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+@cache
+def unsafe() -> re.Pattern[str]:
+    """The pattern of those; compiled when first wanted."""
+    return re.compile(
+        "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+        "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+        "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    )
 
 
 def safe(text: str) -> str:
@@ -130,7 +145,7 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     characters = text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-    return UNSAFE.sub("?", characters).encode("utf-8").decode("latin-1")
+    return unsafe().sub("?", characters).encode("utf-8").decode("latin-1")
 
 
 def safe_cells(cells: Iterable[Any]) -> list[str]:
@@ -148,8 +163,11 @@ def decoded(field: Sequence[Any]) -> Sequence[Any]:
 
     A byte that is not UTF-8 becomes `\\xNN`: always valid, and still telling names apart.
     """
-    if all(value is None or (type(value) is str and value.isascii()) for value in set_of(field)):
-        return field
+    try:
+        if "".join(filter(None, set_of(field))).isascii():
+            return field
+    except TypeError:  # not text alone: records within records
+        pass
     return [decode(value) for value in field]
 
 
@@ -205,6 +223,10 @@ def signed(number: int) -> int:
 
 
 def user_cells(uids: Sequence[int | None], users: Sequence[str | None]) -> Iterable[Any]:
-    names = dict(zip(uids, users))
-    texts = {uid: user or ("-" if uid is None else str(signed(uid))) for uid, user in names.items()}
-    return map(texts.__getitem__, uids)
+    """The name, or else the number; a system may have the one without the other."""
+    pairs = list(zip(uids, users))
+    texts = {pair: pair[1] for pair in set(pairs)}
+    for uid, user in texts:
+        if user is None:
+            texts[uid, user] = "-" if uid is None else str(signed(uid))
+    return map(texts.__getitem__, pairs)

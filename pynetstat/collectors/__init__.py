@@ -36,11 +36,42 @@ CATALOGUE = {
     ("route", "bluetooth"): "routes:NONE",
 }
 
+# What comes from elsewhere where there is no /proc, and with --source psutil. The rest stays:
+# it looks for a file that is not there, and says what netstat says then.
+PSUTIL = {
+    ("sockets", "inet"): "portable.sockets:INET",
+    ("sockets", "unix"): "portable.sockets:UNIX",
+    ("interfaces", ""): "portable.interfaces:INTERFACES",
+}
+PORTABLE = {
+    "darwin": {
+        ("sockets", "inet"): "portable.macos:SOCKETS",
+        ("sockets", "unix"): "portable.macos:UNIX_SOCKETS",
+        ("interfaces", ""): "portable.interfaces:MACOS_INTERFACES",
+        ("groups", ""): "portable.macos:GROUPS",
+        ("statistics", ""): "portable.macos:STATISTICS",
+        ("route", "inet"): "portable.macos:INET",
+        ("route", "inet6"): "portable.macos:INET6",
+    },
+    "win32": {
+        ("sockets", "inet"): "portable.sockets:WINDOWS_INET",
+        ("sockets", "unix"): "portable.sockets:WINDOWS_UNIX",
+        ("interfaces", ""): "portable.interfaces:INTERFACES",
+        ("groups", ""): "portable.windows:GROUPS",
+        ("statistics", ""): "portable.windows:STATISTICS",
+        ("route", "inet"): "portable.windows:INET",
+        ("route", "inet6"): "portable.windows:INET6",
+    },
+}
 
-def find(what: str, family: str = "", source: str = "auto") -> Listing:
+
+def find(
+    what: str, family: str = "", source: str = "auto", platform: str = sys.platform
+) -> Listing:
     """The listing of this name; its module is imported now, on this system's own terms."""
-    module, name = CATALOGUE[what, family].split(":")
-    if source == "psutil" or (source == "auto" and not sys.platform.startswith("linux")):
-        module = "portable"
+    place = CATALOGUE[what, family]
+    if source == "psutil" or (source == "auto" and not platform.startswith("linux")):
+        place = PORTABLE.get(platform, PSUTIL).get((what, family), place)
+    module, name = place.split(":")
     listing: Listing = getattr(import_module(f".{module}", __name__), name)
     return listing

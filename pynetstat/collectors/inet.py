@@ -204,10 +204,13 @@ def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]
 
 def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
     here, port, there, peer, code, sending, received, tail = columns
+    parts: list[Sequence[str]] = []
 
-    def part(index: int) -> list[int]:
-        """A number of the tail: 00:00000000 00000000  1000        0 123."""
-        return [int(fields[index]) for fields in map(str.split, tail)]
+    def part(number: int) -> Sequence[str]:
+        """A column of the tail, split when first wanted: 00:00000000 00000000 1000 0 123."""
+        if not parts:
+            parts.extend(zip(*map(str.split, tail)) if tail else [()] * 5)
+        return parts[number]
 
     return table(
         protocol,
@@ -220,10 +223,10 @@ def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
         remote_port=lambda: ports(peer),
         recv_q=lambda: numbers(received),
         send_q=lambda: numbers(sending),
-        uid=lambda: part(2),
-        inode=lambda: part(4),
-        timer=lambda: timers(protocol, tail),
-        timer_text=lambda: timer_texts(protocol, tail),
+        uid=lambda: list(map(int, part(2))),
+        inode=lambda: list(map(int, part(4))),
+        timer=lambda: timers(timer, protocol, part(0), part(1), part(3)),
+        timer_text=lambda: timers(timer_text, protocol, part(0), part(1), part(3)),
     )
 
 
@@ -245,33 +248,32 @@ def loose_rows(proc: Proc, protocol: Protocol, block: str) -> list[tuple[str, ..
 TIMERS = ("off", "on", "keepalive", "timewait", "probe")
 
 
-def timers(protocol: Protocol, tails: Sequence[str]) -> list[Timer | None]:
-    found = {tail: timer(protocol, tail) for tail in set(tails)}
-    return list(map(found.__getitem__, tails))
+def timers(
+    written: Callable[..., Any],
+    protocol: Protocol,
+    whens: Sequence[str],
+    tries: Sequence[str],
+    probes: Sequence[str],
+) -> list[Any]:
+    """Each distinct timer once: 02:000AFC7C, 00000002 retransmissions, 5 probes."""
+    triples = list(zip(whens, tries, probes))
+    found = {}
+    for triple in set(triples):
+        code, _, when = triple[0].partition(":")
+        # udp has a counter there that is none of retransmissions
+        tried = 0 if protocol.label in ("udp", "udpl") else numbers([triple[1]])[0]
+        found[triple] = written(protocol, int(code, 16), int(when, 16), tried, int(triple[2]))
+    return list(map(found.__getitem__, triples))
 
 
-def timer(protocol: Protocol, tail: str) -> Timer:
-    """02:000AFC7C 00000002  1000        5 500 -> keepalive, in USER_HZ (1/100 s)."""
-    kind, when, retransmits, probes = timer_parts(protocol, tail)
+def timer(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> Timer:
+    """The kernel counts in USER_HZ (1/100 s)."""
     name = TIMERS[kind] if kind < len(TIMERS) else f"unkn-{kind}"
     return Timer(name, when * 10 if kind else 0, retransmits, probes)
 
 
-def timer_parts(protocol: Protocol, tail: str) -> tuple[int, int, int, int]:
-    first, retransmits, _, probes, _ = tail.split()
-    kind, _, when = first.partition(":")
-    tried = 0 if protocol.label.startswith("udp") else numbers([retransmits])[0]
-    return int(kind, 16), int(when, 16), tried, int(probes)
-
-
-def timer_texts(protocol: Protocol, tails: Sequence[str]) -> list[str]:
-    found = {tail: timer_text(protocol, tail) for tail in set(tails)}
-    return list(map(found.__getitem__, tails))
-
-
-def timer_text(protocol: Protocol, tail: str) -> str:
+def timer_text(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> str:
     """keepalive (7199.96/2/5): seconds, retransmissions, probes; tcp alone has all the names."""
-    kind, when, retransmits, probes = timer_parts(protocol, tail)
     known = TIMERS if protocol.by_port else ("off", "on1", "on2")
     name = known[kind] if kind < len(known) else f"unkn-{kind}"
     seconds = when / 100 if kind else 0.0
@@ -349,7 +351,9 @@ def named(options: Options) -> Callable[..., list[str]]:
     ) -> list[str]:
         shown = host_texts(addresses, hosts, options.numeric_hosts)
         numbers = port_texts(ports)
-        after = [service or numbers[port] for port, service in zip(ports, services)]
+        after = [
+            numbers[port] if service is None else service for port, service in zip(ports, services)
+        ]
         return fit(list(map(shown.__getitem__, addresses)), after, options.wide)
 
     return cells
@@ -365,7 +369,7 @@ def host_texts(
     """
     shown = {}
     for address, host in dict(zip(addresses, hosts)).items():
-        text = host or address
+        text = address if host is None else host
         if ":" in address:
             if address == "::" and not numeric:
                 text = "[::]"

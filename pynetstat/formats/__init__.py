@@ -10,11 +10,16 @@ from ..options import Options
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
 
-Render = Callable[[Iterable[Any], Options], Iterator[bytes]]
+Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
 
 
-def find(name: str) -> Render:
-    """The `render(sections, options)` of a format; its module is imported now."""
-    module = name if name == "classic" else "structured" if name in STRUCTURED else "tabular"
+def find(options: Options) -> Render:
+    """The `render(sections, options, incomplete)` of a format; its module is imported now.
+
+    netstat's own text has its own columns: others, or counts, are a plain table.
+    """
+    module = "structured" if options.format in STRUCTURED else "tabular"
+    if options.format == "classic" and not (options.columns or options.count_by):
+        module = "classic"
     render: Render = import_module(f".{module}", __name__).render
     return render

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ..options import Options
 from ..table import Column, Listing, Remark, Table, safe, safe_cells
@@ -10,13 +11,12 @@ from ..table import Column, Listing, Remark, Table, safe, safe_cells
 Sections = Iterable[tuple[Listing, Iterable[Table | Remark]]]
 
 
-def render(sections: Sections, options: Options) -> Iterator[bytes]:
+def render(
+    sections: Sections, options: Options, incomplete: Callable[[], Any] | None = None
+) -> Iterator[bytes]:
     for listing, tables in sections:
-        if listing.text is not None:
-            for text in listing.text(tables, options):
-                yield prose(text)
-        else:
-            yield from rows(listing, tables, options)
+        lines = listing.text and listing.text(tables, options)
+        yield from rows(listing, tables, options) if lines is None else map(prose, lines)
 
 
 def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -> Iterator[bytes]:

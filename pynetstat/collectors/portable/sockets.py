@@ -9,26 +9,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...options import Options
-from ...proc import NOT_ALL, NOTHING, Proc, Stop
-from ...table import Column, Listing, Table
+from ...proc import NOT_ALL, NOTHING, Proc
+from ...table import Column, Table
 from .. import inet, unix
 from . import held, packed_address, same_address, unserved
-
-
-class Way(NamedTuple):
-    """What psutil tells in another way on another system; as it stands here: Linux."""
-
-    commands: bool = True  # a program is called by its first argument, as netstat has it
-    uids: bool = True  # users have numbers
-    udp_peers: bool = True  # the table of udp has remote ends
-    unix: bool = True  # there are unix sockets
-    per_descriptor: bool = False  # a socket comes once for every descriptor that holds it
-    mapped: bool = False  # ::ffff:127.0.0.1 comes as ::127.0.0.1
-
-
-LINUX = Way()
-MACOS = Way(commands=False, per_descriptor=True, mapped=True)
-WINDOWS = Way(commands=False, uids=False, udp_peers=False, unix=False)
+from .processes import LINUX, WINDOWS, Processes, Way, owner_fields, psutil_module
 
 # psutil's words that netstat does not have; the others are netstat's own.
 STATES = {"NONE": None, "DELETE_TCB": "CLOSE"}
@@ -36,97 +21,14 @@ TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 FAMILIES = {"": socket.AF_INET, "6": socket.AF_INET6}
 NOWHERE = {"": "0.0.0.0", "6": "::"}
 
+ONLY_ROOT = "only root sees every process"
+
 
 class Row(NamedTuple):
     """A socket, and who holds it: [(pid, descriptor)]."""
 
     connection: Any
     holders: list[tuple[int | None, int | None]]
-
-
-def psutil_module() -> Any:
-    try:
-        import psutil
-    except (ImportError, NotImplementedError) as error:
-        raise Stop(f"netstat: psutil cannot be used: {error}") from error
-    return psutil
-
-
-# Processes
-
-
-class Processes:
-    """What psutil tells of processes; each is asked once."""
-
-    def __init__(self, psutil: Any, way: Way) -> None:
-        self.psutil, self.way = psutil, way
-        self.programs: dict[int | None, str | None] = {None: None}
-        self.uids: dict[int | None, int | None] = {None: None}
-        self.users: dict[int | None, str | None] = {None: None}
-
-    def ask(self, pid: int, what: str) -> Any:
-        """None for what is refused, and for a process that has ended."""
-        try:
-            return getattr(self.psutil.Process(pid), what)()
-        except (self.psutil.Error, OSError, RuntimeError):
-            return None
-
-    def names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
-        for pid in set(pids).difference(self.programs):
-            self.programs[pid] = self.name(pid or 0)
-        return self.programs
-
-    def name(self, pid: int) -> str | None:
-        name = None if self.way.commands else self.ask(pid, "name")
-        if not name:
-            command = self.ask(pid, "cmdline")
-            if command is None:
-                return None
-            name = command[0] if command else ""
-            if name.startswith("/") or not self.way.commands:
-                name = name.replace("\\", "/").rpartition("/")[2]
-        return held(name)
-
-    def user_ids(self, pids: Iterable[int | None]) -> dict[int | None, int | None]:
-        for pid in set(pids).difference(self.uids):
-            found = self.ask(pid or 0, "uids")
-            self.uids[pid] = found.real if found else None
-        return self.uids
-
-    def user_names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
-        for pid in set(pids).difference(self.users):
-            found = self.ask(pid or 0, "username")
-            self.users[pid] = held(found) if found else None
-        return self.users
-
-
-def owner_fields(
-    processes: Processes, options: Options, holders: Sequence[Sequence[tuple[int | None, Any]]]
-) -> dict[str, Any]:
-    """The fields of -p and -e, as owners.py has them for /proc."""
-    pids = [several[0][0] for several in holders]
-    fields: dict[str, Any] = {"pid": [None] * len(pids)}
-    if processes.way.uids:
-        fields["uid"] = lambda: list(map(processes.user_ids(pids).__getitem__, pids))
-    elif options.extend or options.structured:
-        fields["user"] = lambda: list(map(processes.user_names(pids).__getitem__, pids))
-    if options.programs:
-        names = processes.names({pid for several in holders for pid, _ in several})
-        fields["pid"] = pids
-        fields["program"] = list(map(names.__getitem__, pids))
-        texts = {pid: owner_text(pid, names[pid]) for pid in set(pids)}
-        fields["owner"] = list(map(texts.__getitem__, pids))
-        if options.structured:
-            fields["processes"] = [
-                [(pid, names[pid], fd) for pid, fd in several if pid is not None] or None
-                for several in holders
-            ]
-    return fields
-
-
-def owner_text(pid: int | None, program: str | None) -> str | None:
-    """`PID/NAME`, cut to 19 bytes as netstat does."""
-    return None if pid is None else f"{pid}/{'-' if program is None else program}"[:19]
 
 
 # Whom to ask
@@ -177,12 +79,14 @@ class Source:
                 denied = True
         if denied:
             self.proc.warn(NOT_ALL)
+            self.proc.unseen.append(("socket", ONLY_ROOT, None))
 
     def notice(self, pids: Sequence[int | None]) -> None:
         """What netstat says to a user who may not see everything."""
         if None in pids and os.geteuid() != 0:
             some = any(pid is not None for pid in pids)
             self.proc.warn(NOT_ALL if some else NOTHING.format(os.geteuid()))
+            self.proc.unseen.append(("owner", ONLY_ROOT, pids.count(None)))
 
 
 def merged(pairs: Iterable[tuple[int | None, Any]]) -> list[Row]:
@@ -203,10 +107,8 @@ def merged(pairs: Iterable[tuple[int | None, Any]]) -> list[Row]:
 # Internet sockets
 
 
-def collect(
-    proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None
-) -> Iterator[Table]:
-    yield Table(inet.InetSocket, 0, pid=[])
+def collect(proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None) -> Iterator[Table]:
+    yield Table(inet.InetSocket, 0)  # the heading stands even where there is nothing to list
     asked = [name for name in options.protocols if name in TYPES]
     source = Source(proc, options, way, psutil)
     rows: list[Row] = []
@@ -258,8 +160,9 @@ def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table
     rows = [row for row in rows if (row[0].type, row[0].family) == (kind, family)]
     ends = [(row[0].laddr or nowhere, row[0].raddr or nowhere) for row in rows]
     words = [str(row[0].status) for row in rows]
-    places = [(here[1], here[0], there[1], there[0], word)
-              for (here, there), word in zip(ends, words)]
+    places = [
+        (here[1], here[0], there[1], there[0], word) for (here, there), word in zip(ends, words)
+    ]
     order = sorted(range(len(rows)), key=places.__getitem__)
     rows, ends = [rows[at] for at in order], [ends[at] for at in order]
     words = [words[at] for at in order]
@@ -274,9 +177,7 @@ def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table
         "timer_text": ["-"] * len(rows),
     }
     if name == "udp":
-        fields["state"] = [
-            "ESTABLISHED" if there != nowhere else None for _, there in ends
-        ]
+        fields["state"] = ["ESTABLISHED" if there != nowhere else None for _, there in ends]
         if not source.way.udp_peers:
             fields |= {"remote_address": [None] * len(rows), "remote_port": [None] * len(rows)}
     fields |= owner_fields(source.processes, source.options, [row.holders for row in rows])
@@ -312,7 +213,7 @@ def collect_unix(
         if failure:
             raise failure
         return
-    yield Table(unix.UnixSocket, 0, pid=[])
+    yield Table(unix.UnixSocket, 0)
     source = Source(proc, options, way, psutil)
     rows = sorted(source.rows("unix"), key=unix_place)
     paths = [held(row.connection.laddr or "") or None for row in rows]
@@ -345,9 +246,7 @@ def may_listen(connection: Any) -> bool:
     return named and unix_type(connection.type) in ("STREAM", "SEQPACKET")
 
 
-INET = inet.SOCKETS._replace(collect=collect)
-UNIX = unix.SOCKETS._replace(collect=collect_unix)
-WINDOWS_INET = inet.SOCKETS._replace(
-    collect=partial(collect, way=WINDOWS), columns=windows_columns
-)
-WINDOWS_UNIX = unix.SOCKETS._replace(collect=partial(collect_unix, way=WINDOWS))
+INET = inet.SOCKETS._replace(collect=collect, owned=True)
+UNIX = unix.SOCKETS._replace(collect=collect_unix, owned=True)
+WINDOWS_INET = INET._replace(collect=partial(collect, way=WINDOWS), columns=windows_columns)
+WINDOWS_UNIX = UNIX._replace(collect=partial(collect_unix, way=WINDOWS))

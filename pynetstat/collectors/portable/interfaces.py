@@ -1,0 +1,165 @@
+"""Interfaces as psutil tells them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ...options import Options
+from ...proc import Proc
+from ...table import Table
+from .. import interfaces
+from .._hardware import Inet, Inet6, Link
+from . import held, packed_address, same_address
+from .processes import psutil_module
+
+BITS = {name: bit for bit, name in interfaces.FLAGS.items()}
+UP, LOOPBACK = BITS["UP"], BITS["LOOPBACK"]
+ETHERNET, LOOP = 1, 772  # kinds of hardware, by Linux's numbers
+
+# psutil's counters by the names of `ip -j -s link`, received and sent
+RECEIVED = {"bytes": "bytes_recv", "packets": "packets_recv", "errors": "errin"}
+SENT = {"bytes": "bytes_sent", "packets": "packets_sent", "errors": "errout"}
+
+
+def collect(
+    proc: Proc, options: Options, dropout: bool = True, psutil: Any = None
+) -> Iterator[Table]:
+    """Those that are up, or all with -a; one of which psutil does not say is shown. `dropout`:
+    are the packets counted that were dropped before they went out?"""
+    yield Table(interfaces.Interface, 0)
+    psutil = psutil or psutil_module()
+    counters = asked(proc, partial(psutil.net_io_counters, pernic=True, nowrap=False))
+    states = asked(proc, psutil.net_if_stats)
+    addresses = asked(proc, psutil.net_if_addrs)
+    kinds = {held(name): name for name in (*states, *counters, *addresses)}
+    names = [kinds[name] for name in interfaces.ordered(kinds)]
+    if not options.all:
+        names = [name for name in names if name not in states or states[name].isup]
+    yield table(psutil, names, counters, states, addresses, dropout)
+
+
+def asked(proc: Proc, call: Any) -> dict[str, Any]:
+    """psutil raises RuntimeError for all interfaces where one cannot be asked."""
+    try:
+        return call() or {}
+    except (OSError, RuntimeError) as error:
+        proc.trouble("psutil", OSError(0, str(error) or type(error).__name__))
+        return {}
+
+
+def table(
+    psutil: Any,
+    names: Sequence[str],
+    counters: Mapping[str, Any],
+    states: Mapping[str, Any],
+    addresses: Mapping[str, Sequence[Any]],
+    dropout: bool,
+) -> Table:
+    places = [addresses.get(name, ()) for name in names]
+    inet = [ipv4(known) for known in places]
+    inet6 = [ipv6(known) for known in places]
+    octets = [hardware(known, psutil.AF_LINK) for known in places]
+    bits = [flags(states.get(name), known) for name, known in zip(names, inet)]
+    mtus = [states[name].mtu if name in states else None for name in names]
+    return Table(
+        interfaces.Interface,
+        len(names),
+        ifname=list(map(held, names)),
+        mtu=mtus,
+        bits=bits,
+        flags=[words(number, interfaces.FLAGS) for number in bits],
+        flags_str=[None if number is None else letters(number) for number in bits],
+        address=[packed.hex(":") if packed else None for packed in octets],
+        stats=[statistics(counters.get(name), dropout) for name in names],
+        inet=inet,
+        inet6=inet6,
+        addr_info=list(map(interfaces.addresses, bits, inet, inet6)),
+        link=list(map(link, bits, octets)),
+    )
+
+
+def flags(state: Any, inet: Sequence[Inet]) -> int | None:
+    """Linux's bits: the same words stand for other bits elsewhere. Windows tells no more than
+    whether an interface is up."""
+    if state is None:
+        return None
+    told = getattr(state, "flags", "").upper().replace("POINTTOPOINT", "POINTOPOINT")
+    if told:
+        return sum(BITS.get(word, 0) for word in set(told.split(",")))
+    if not state.isup:
+        return None
+    loop = any(address.address.startswith("127.") for address in inet)
+    return UP | BITS["RUNNING"] | (LOOPBACK if loop else 0)
+
+
+def words(number: int | None, names: Mapping[int, str]) -> list[str] | None:
+    return None if number is None else interfaces.named([number], names)[0]
+
+
+def letters(number: int) -> str:
+    return "".join(words(number, interfaces.LETTERS) or [])
+
+
+def statistics(count: Any, dropout: bool) -> dict[str, dict[str, int | None]] | None:
+    """Linux's sixteen, as far as psutil has them; None without any."""
+    if count is None:
+        return None
+    rx: dict[str, int | None] = dict.fromkeys(interfaces.RX)
+    tx: dict[str, int | None] = dict.fromkeys(interfaces.TX)
+    rx |= {name: getattr(count, theirs) for name, theirs in RECEIVED.items()}
+    tx |= {name: getattr(count, theirs) for name, theirs in SENT.items()}
+    rx["dropped"], tx["dropped"] = count.dropin, count.dropout if dropout else None
+    return {"rx": rx, "tx": tx}
+
+
+def ipv4(known: Sequence[Any]) -> list[Inet]:
+    return [
+        Inet(place.address, place.netmask, place.broadcast, place.ptp)
+        for place in known
+        if place.family == socket.AF_INET
+    ]
+
+
+def ipv6(known: Sequence[Any]) -> list[Inet6]:
+    found = []
+    for place in known:
+        packed = packed_address(place.address) if place.family == socket.AF_INET6 else None
+        if packed:
+            mask = packed_address(place.netmask or "")
+            length = int.from_bytes(mask, "big").bit_count() if mask else None
+            found.append(Inet6(same_address(place.address), length, scope(packed)))
+    return found
+
+
+def scope(packed: bytes) -> int:
+    """How far an address reaches, as Linux numbers it."""
+    if packed[0] == 0xFE and packed[1] >= 0x80:
+        return 0x20 if packed[1] < 0xC0 else 0x40
+    if any(packed[:12]):
+        return 0
+    return 0x10 if packed[12:] == b"\0\0\0\1" else 0x80
+
+
+def hardware(known: Sequence[Any], family: int) -> bytes:
+    """00-0C-29-4F-8E-35 and 0:c:29:4f:8e:35 -> six bytes; of anything else, none."""
+    for place in known:
+        if place.family == family and place.address:
+            parts = place.address.replace("-", ":").split(":")
+            try:
+                return bytes(int(part, 16) for part in parts)
+            except ValueError:
+                continue
+    return b""
+
+
+def link(bits: int | None, octets: bytes) -> Link | None:
+    if bits is not None and bits & LOOPBACK:
+        return Link(LOOP)
+    return Link(ETHERNET, octets.ljust(8, b"\0")) if len(octets) == 6 else None
+
+
+INTERFACES = interfaces.INTERFACES._replace(collect=collect)
+MACOS_INTERFACES = INTERFACES._replace(collect=partial(collect, dropout=False))

@@ -1,0 +1,109 @@
+"""psutil, what it tells in another way on another system, and what it tells of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ...options import Options
+from ...proc import Stop
+from ...table import Holder
+from . import held
+
+
+class Way(NamedTuple):
+    """What psutil tells in another way on another system; as it stands here: Linux."""
+
+    commands: bool = True  # a program is called by its first argument, as netstat has it
+    uids: bool = True  # users have numbers
+    udp_peers: bool = True  # the table of udp has remote ends
+    unix: bool = True  # there are unix sockets
+    per_descriptor: bool = False  # a socket comes once for every descriptor that holds it
+    mapped: bool = False  # ::ffff:127.0.0.1 comes as ::127.0.0.1
+
+
+LINUX = Way()
+MACOS = Way(commands=False, per_descriptor=True, mapped=True)
+WINDOWS = Way(commands=False, uids=False, udp_peers=False, unix=False)
+
+
+def psutil_module() -> Any:
+    try:
+        import psutil
+    except (ImportError, NotImplementedError) as error:
+        raise Stop(f"netstat: psutil cannot be used: {error}") from error
+    return psutil
+
+
+class Processes:
+    """What psutil tells of processes; each is asked once."""
+
+    def __init__(self, psutil: Any, way: Way) -> None:
+        self.psutil, self.way = psutil, way
+        self.programs: dict[int | None, str | None] = {None: None}
+        self.uids: dict[int | None, int | None] = {None: None}
+        self.users: dict[int | None, str | None] = {None: None}
+
+    def ask(self, pid: int, what: str) -> Any:
+        """None for what is refused, and for a process that has ended."""
+        try:
+            return getattr(self.psutil.Process(pid), what)()
+        except (self.psutil.Error, OSError, RuntimeError):
+            return None
+
+    def names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
+        for pid in set(pids).difference(self.programs):
+            self.programs[pid] = self.name(pid or 0)
+        return self.programs
+
+    def name(self, pid: int) -> str | None:
+        name = None if self.way.commands else self.ask(pid, "name")
+        if not name:
+            command = self.ask(pid, "cmdline")
+            if command is None:
+                return None
+            name = command[0] if command else ""
+            if name.startswith("/") or not self.way.commands:
+                name = name.replace("\\", "/").rpartition("/")[2]
+        return held(name)
+
+    def user_ids(self, pids: Iterable[int | None]) -> dict[int | None, int | None]:
+        for pid in set(pids).difference(self.uids):
+            found = self.ask(pid or 0, "uids")
+            self.uids[pid] = found.real if found else None
+        return self.uids
+
+    def user_names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
+        for pid in set(pids).difference(self.users):
+            found = self.ask(pid or 0, "username")
+            self.users[pid] = held(found) if found else None
+        return self.users
+
+
+def owner_fields(
+    processes: Processes, options: Options, holders: Sequence[Sequence[tuple[int | None, Any]]]
+) -> dict[str, Any]:
+    """The fields of -p and -e, as owners.py has them for /proc."""
+    pids = [several[0][0] for several in holders]
+    fields: dict[str, Any] = {"pid": [None] * len(pids)}
+    if processes.way.uids:
+        fields["uid"] = lambda: list(map(processes.user_ids(pids).__getitem__, pids))
+    elif options.extend or options.structured:
+        fields["user"] = lambda: list(map(processes.user_names(pids).__getitem__, pids))
+    if options.programs:
+        names = processes.names({pid for several in holders for pid, _ in several})
+        fields["pid"] = pids
+        fields["program"] = list(map(names.__getitem__, pids))
+        texts = {pid: owner_text(pid, names[pid]) for pid in set(pids)}
+        fields["owner"] = list(map(texts.__getitem__, pids))
+        if options.structured:
+            fields["processes"] = [
+                [Holder(pid, names[pid], fd) for pid, fd in several if pid is not None] or None
+                for several in holders
+            ]
+    return fields
+
+
+def owner_text(pid: int | None, program: str | None) -> str | None:
+    """`PID/NAME`, cut to 19 bytes as netstat does."""
+    return None if pid is None else f"{pid}/{'-' if program is None else program}"[:19]

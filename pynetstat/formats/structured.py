@@ -1,0 +1,163 @@
+"""Records for programs: json, jsonl, csv, tsv. Written field by field, a table at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from ..options import Options
+from ..table import Listing, Remark, Table, set_of, unsafe
+
+SCHEMA = "pynetstat/1"
+
+Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
+Incomplete = Callable[[], list[dict[str, Any]]]
+
+
+def render(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+    """The format that the options name. A document of json streams, and ends whole even where
+    a listing broke off: what is missing then stands in `incomplete`."""
+    if options.format == "json":
+        yield from document(sections, options, incomplete)
+        return
+    first = True
+    for listing, tables in sections:
+        for table in tables:
+            if not isinstance(table, Table):
+                continue
+            if options.format == "jsonl":
+                yield objects(table, options, record=listing.name, separator="\n").encode()
+            else:
+                yield separated(table, options, header=first)
+            first = False
+        first = True  # another listing has a header of its own
+
+
+def document(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+    envelope = {
+        "schema": SCHEMA,
+        "generated_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime()),
+        "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME"),
+        "platform": sys.platform,
+        "privileged": not hasattr(os, "geteuid") or os.geteuid() == 0,
+    }
+    stamp = str(envelope["generated_at"])
+    envelope["generated_at"] = f"{stamp[:-2]}:{stamp[-2:]}"  # RFC 3339: +01:00
+    yield json.dumps(envelope)[:-1].encode()
+    name = ""
+    for listing, tables in sections:
+        if listing.name == "statistics":
+            yield f', "statistics": {statistics(tables)}'.encode()
+            continue
+        if listing.name != name:  # the halves of one listing share their array
+            yield f'{"]" if name else ""}, "{listing.name}": ['.encode()
+            name, comma = listing.name, "\n"
+        for table in tables:
+            if isinstance(table, Table) and len(table):
+                yield (comma + objects(table, options, separator=",\n")).encode()
+                comma = ",\n"
+    yield f'{"]" if name else ""}, "incomplete": {json.dumps(incomplete())}}}\n'.encode()
+
+
+def statistics(tables: Iterable[Table | Remark]) -> str:
+    """The kernel's names in two levels: {"Tcp": {"ActiveOpens": 1}}."""
+    sections: dict[str, dict[str, int]] = {}
+    for table in tables:
+        for section, name, value in table if isinstance(table, Table) else ():
+            counters = sections.setdefault(section, {})
+            if name is not None:
+                counters[name] = value
+    return json.dumps(sections)
+
+
+def chosen(table: Table, options: Options) -> list[str]:
+    """The fields to show: all of the record, or those of --columns that it has."""
+    names: tuple[str, ...] = table.record._fields
+    return [name for name in options.columns if name in names] if options.columns else list(names)
+
+
+def objects(table: Table, options: Options, record: str = "", separator: str = ",\n") -> str:
+    """The rows as JSON objects. What all rows have alike is written into the row's pattern
+    once: most of a record's fields are null, or the same, in all of a table."""
+    pattern, columns = [], []
+    if record:
+        pattern.append(f'"record": "{record}"')
+    for name in chosen(table, options):
+        texts = encoded(table.readable(name))
+        same = texts[0] if texts and texts.count(texts[0]) == len(texts) else None
+        pattern.append(f'"{name}": %s' if same is None else f'"{name}": {same}'.replace("%", "%%"))
+        columns += [texts] if same is None else []
+    row = "{" + ", ".join(pattern) + "}"
+    rows = list(map(row.__mod__, zip(*columns))) if columns else [row % ()] * len(table)
+    text = separator.join(rows)
+    return text + "\n" if text and separator == "\n" else text
+
+
+def encoded(field: Sequence[Any]) -> list[str]:
+    """A field's values as JSON, in ASCII: valid everywhere, and no terminal can be led astray."""
+    kinds = set(map(type, field))
+    if kinds == {int}:
+        return list(map(str, field))
+    if kinds == {str}:
+        return list(map(encode_basestring_ascii, field))
+    try:
+        texts = {value: json.dumps(plain(value)) for value in set(field)}
+    except TypeError:  # lists
+        return [json.dumps(plain(value)) for value in field]
+    return list(map(texts.__getitem__, field))
+
+
+def plain(value: Any) -> Any:
+    """A record within a record as the object it is."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(part) for name, part in value._asdict().items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return value
+
+
+# csv and tsv
+
+
+def separated(table: Table, options: Options, header: bool) -> bytes:
+    text = io.StringIO()
+    dialect = "excel-tab" if options.format == "tsv" else "excel"
+    writer = csv.writer(text, dialect, lineterminator="\r\n" if dialect == "excel" else "\n")
+    names = chosen(table, options)
+    if header and options.header:
+        writer.writerow(names)
+    writer.writerows(zip(*[cells(table.readable(name)) for name in names]))
+    return text.getvalue().encode()
+
+
+def cells(field: Sequence[Any]) -> Iterable[Any]:
+    """Numbers as they are, nothing for null, text harmless, the rest as JSON."""
+    if set(map(type, field)) <= {int}:
+        return field
+    try:
+        texts = {value: cell(value) for value in set_of(field)}
+    except TypeError:
+        return [cell(value) for value in field]
+    return map(texts.__getitem__, field)
+
+
+def cell(value: Any) -> Any:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str):
+        return harmless(value)
+    return json.dumps(plain(value), separators=(",", ":"))
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet runs and no terminal obeys: `'` before = + - @, controls escaped."""
+    if unsafe().search(text):
+        text = unsafe().sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text

@@ -1,0 +1,83 @@
+"""What several tests need: trees under /proc, the real netstat, private namespaces."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+NETSTAT = shutil.which("netstat")
+
+
+def is_reference() -> bool:
+    """Is the netstat of this machine the one we are measured by?"""
+    if NETSTAT is None:
+        return False
+    done = subprocess.run([NETSTAT, "--version"], capture_output=True, text=True)
+    return done.stdout.startswith("net-tools 2.10")
+
+
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may do this"
+)
+needs_netstat = pytest.mark.skipif(not is_reference(), reason="net-tools netstat 2.10 is not here")
+
+
+def can_unshare() -> bool:
+    done = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+    return done.returncode == 0
+
+
+needs_namespaces = pytest.mark.skipif(
+    shutil.which("unshare") is None or not can_unshare(), reason="no private namespaces here"
+)
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def proc_tree(tmp_path: Path) -> Tree:
+    """Writes a /proc tree: proc_tree(tcp=[...lines], unix="text") -> its path."""
+
+    def write(**files: str | bytes | Iterable[str]) -> Path:
+        root = tmp_path / "proc"
+        (root / "net").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            path = root / "net" / name
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                text = content if isinstance(content, str) else "".join(f"{x}\n" for x in content)
+                path.write_bytes(text.encode("latin-1"))
+        return root
+
+    return write
+
+
+def tcp_row(
+    number: int, local: str = "0100007F:1F90", remote: str = "0100007F:C350", state: int = 1
+) -> str:
+    """A row as tcp4_seq_show() prints it, 149 characters wide."""
+    return (
+        f"{number:4d}: {local} {remote} {state:02X} 00000000:00000000 00:00000000 00000000"
+        f"  1000        0 {number + 1000} 1 0000000000000000 20 4 30 10 -1"
+    ).ljust(149)
+
+
+def tcp_file(rows: int) -> str:
+    lines = [tcp_row(number, remote=f"0100007F:{number & 0xFFFF:04X}") for number in range(rows)]
+    return "\n".join([TCP_HEADING.ljust(149), *lines, ""])
+
+
+def pynetstat(
+    *options: str, prefix: Iterable[str] = (), **more: object
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a user does, as a process of its own."""
+    command = [*prefix, sys.executable, "-m", "pynetstat", *options]
+    return subprocess.run(command, capture_output=True, timeout=60, **more)  # type: ignore[call-overload, no-any-return]
