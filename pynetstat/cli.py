@@ -45,7 +45,9 @@ class Netstat(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, self.canonical(ctx, args))
+            # A shell that completes has only half of a line; click knows how to take that.
+            said = args if ctx.resilient_parsing else self.canonical(ctx, args)
+            return super().parse_args(ctx, said)
         except click.UsageError as error:
             click.echo(f"{ctx.info_name}: {error.format_message()}", err=True)
             ctx.exit(2)

@@ -34,13 +34,14 @@ class Owners:
     """The owners of one round, found process by process until every wanted inode has one.
 
     The first process in directory order that holds an inode is its owner, as in netstat.
-    `holders` (every process and descriptor) is filled for structured formats alone, since it
-    takes the whole of /proc. `crowd`: many sockets are to be expected, and we may fork.
+    `holders` (all processes and descriptors) is filled where `every` is set, for records,
+    since it takes the whole of /proc. `crowd`: many sockets are to be expected, and we may fork.
     """
 
-    def __init__(self, proc: Proc, options: Options, crowd: bool = False) -> None:
-        self.proc, self.options = proc, options
-        self.every = options.structured
+    def __init__(
+        self, proc: Proc, options: Options, every: bool = False, crowd: bool = False
+    ) -> None:
+        self.proc, self.options, self.every = proc, options, every
         self.first: dict[int, Owner] = {}
         self.holders: dict[int, list[Holder]] = {}
         self.denied = False

@@ -29,23 +29,27 @@ class Run:
         self.ended = False
         self.names: Any = None
         self.owners: Any = None
+        self.filter: Any = None
         self.early: Any = None
         self.late: Any = None
+        named = {*options.columns, *options.sort_keys, *options.count_by}
         if options.filtered:
-            self.choose(options)
+            named |= self.choose(options)
+        if not named.isdisjoint(OWNED):  # a field that is named switches its stage on
+            self.options = self.options.replace(programs=True)
 
-    def choose(self, options: Options) -> None:
-        """A filter switches on the stage it asks about, and replaces netstat's own choice of
-        rows where it names a state."""
+    def choose(self, options: Options) -> set[str]:
+        """The fields that a filter asks for; where it names a state, it replaces netstat's own
+        choice of rows."""
         from .filters import from_options
 
         chosen = from_options(options)
-        if chosen:
-            self.early, self.late = chosen.split()
-            self.options = options.replace(
-                programs=options.programs or not chosen.fields.isdisjoint(OWNED),
-                all=options.all or chosen.names_state,
-            )
+        if not chosen:
+            return set()
+        self.filter = chosen
+        self.early, self.late = chosen.split()
+        self.options = options.replace(all=options.all or chosen.names_state)
+        return set(chosen.fields)
 
     def listings(self) -> list[Listing]:
         """What is listed, in order; its modules are imported now. In records the listings of
@@ -61,8 +65,11 @@ class Run:
         """Each listing with its tables; one is to be read to its end before the next is asked
         for, since a table that is missing may end the run."""
         self.owners = None
+        if self.options.count_by:
+            yield self.counts()
+            return
         for listing in self.listings():
-            yield self.arranged(listing, self.stages(listing))
+            yield self.sorted(listing, self.stages(listing))
             if self.ended:
                 return
 
@@ -77,16 +84,24 @@ class Run:
         wanted = listing.names(options)
         return self.resolve(tables, wanted) if wanted else tables
 
-    def arranged(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
-        """Sorted or counted, where that was asked for."""
-        options = self.options
-        if options.count_by:
-            from .ordering import count
+    def counts(self) -> tuple[Listing, Tables]:
+        """The rows of all listings, counted by the values of some fields."""
+        from .ordering import count
 
-            table = count(rows_of(tables), options.count_by, options.top)
-            listing = listing._replace(name="counts", record=table.record, text=None)
-            tables = iter([table])
-        elif options.sort and set(options.sort_keys) <= {*listing.record._fields}:
+        def tables() -> Tables:
+            for listing in found:
+                yield from self.stages(listing)
+                if self.ended:
+                    return
+
+        found = self.listings()
+        table = count(tables(), self.options.count_by, self.options.top)
+        listing = found[0]._replace(name="counts", record=table.record, text=None)
+        return listing, self.counted(iter([table]))
+
+    def sorted(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
+        options = self.options
+        if options.sort and set(options.sort_keys) <= {*listing.record._fields}:
             from .ordering import sorted_table
 
             whole = joined(listing.record, rows_of(tables))
@@ -117,9 +132,11 @@ class Run:
         """Who holds each socket; all rows are needed before the first can be named."""
         from .owners import Owners
 
+        options = self.options
         if self.owners is None:
             crowd = not self.library and crowded(self.proc)
-            self.owners = Owners(self.proc, self.options, crowd)
+            every = options.structured or (self.filter and "processes" in self.filter.fields)
+            self.owners = Owners(self.proc, options, bool(every), crowd)
         everything = list(tables)
         rows = rows_of(iter(everything))
         self.owners.attribute(rows)
@@ -177,14 +194,17 @@ def crowded(proc: Proc) -> bool:
     return used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
 
 
-def check_fields(run: Run) -> None:
-    """A field that no listing has is the user's mistake; the valid ones are told."""
+def check(run: Run) -> None:
+    """What no listing can answer is the user's mistake, told before anything is printed: a
+    field that none has (the valid ones are listed), a filter about what this table lacks."""
     options = run.options
+    if run.filter:
+        for listing in run.listings():
+            run.filter.check(listing.record)
     names = [*options.columns, *options.sort_keys]
-    if names or options.count_by:
+    if names:
         valid = dict.fromkeys(name for found in run.listings() for name in found.record._fields)
-        plain = [name for name in options.count_by if "_network" not in name]
-        for name in [*names, *plain]:
+        for name in names:
             if name not in valid:
                 raise Misuse(f"no field `{name}' here; the fields are: {', '.join(valid)}")
 
@@ -204,7 +224,7 @@ def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
 def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     """Print what was asked for, again and again under -c; the exit status."""
     run = Run(options, proc)
-    check_fields(run)
+    check(run)
     render = formats.find(options)
     rounds = 0
     while True:

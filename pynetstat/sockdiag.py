@@ -153,8 +153,8 @@ def addresses(packed: bytes, at: int) -> list[str]:
     keys: Sequence[Any]
     if family == socket.AF_INET:
         keys = memoryview(packed).cast("I")[at // 4 :: LENGTH // 4].tolist()
-        new = list(set(keys).difference(texts))
-        bare = [key.to_bytes(4, sys.byteorder) for key in new]
+        new: list[Any] = list(set(keys).difference(texts))
+        bare: list[bytes] = [key.to_bytes(4, sys.byteorder) for key in new]
     else:
         keys = [field[0] for field in iter_unpack(f"{at}x16s{LENGTH - 16 - at}x", packed)]
         new = bare = list(set(keys).difference(texts))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +83,39 @@ def pynetstat(
     """Run the command as a user does, as a process of its own."""
     command = [*prefix, sys.executable, "-m", "pynetstat", *options]
     return subprocess.run(command, capture_output=True, timeout=60, **more)  # type: ignore[call-overload, no-any-return]
+
+
+# In namespaces of its own: the machine's netstat, ours, and netstat again, since counters move.
+BESIDE = """
+import json, shlex, subprocess, sys
+from click.testing import CliRunner
+from pynetstat.cli import main
+
+def reference(words):
+    done = subprocess.run(["netstat", *words], stdout=subprocess.PIPE)
+    return done.returncode, done.stdout.decode("latin-1")
+
+answers = {}
+for case in sys.argv[1:]:
+    words = shlex.split(case)
+    for _ in range(10):
+        before = reference(words)
+        result = CliRunner().invoke(main, words)
+        ours = result.exit_code, result.stdout_bytes.decode("latin-1")
+        if reference(words) == before:
+            answers[case] = [before, ours]
+            break
+print(json.dumps(answers))
+"""
+
+
+def beside(setup: str, cases: Iterable[str]) -> dict[str, list[Any]]:
+    """Each case's (status, text) of netstat and of ours, in a network that the shell lines of
+    `setup` make; a case whose counters never stood still is left out."""
+    script = f'{setup}\nexec "$@"'
+    inside = ["sh", "-c", script, "-", sys.executable, "-c", BESIDE, *cases]
+    command = ["unshare", "--net", "--mount", *inside]
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=60, check=True)
+    answers: dict[str, list[Any]] = json.loads(done.stdout)
+    return answers

@@ -300,7 +300,7 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if not options.numeric_ports:
         wanted["local_service"] = ("service", "local_port")
         wanted["remote_service"] = ("service", "remote_port")
-    if options.extend and not options.numeric_users:
+    if (options.extend or options.structured) and not options.numeric_users:
         wanted["user"] = ("user", "uid")
     return wanted
 

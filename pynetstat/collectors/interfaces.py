@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..options import Options
 from ..proc import LARGEST, Proc, Stop, counters, reason
-from ..table import Column, Listing, Remark, Table, known, safe, signed
+from ..table import Column, Listing, Remark, Table, known, safe
 from . import _hardware
 from ._hardware import LENGTHS, Inet, Inet6, Link
 from ._longform import BROADCAST, COMPATIBLE, POINTOPOINT, SCOPES, Block, lines
@@ -77,6 +77,8 @@ ROW6 = re.compile(
     r" *([0-9a-f]{32}) +[0-9a-f]{2,8} +([0-9a-f]{2}) +([0-9a-f]{2}) +[0-9a-f]{2,8} +(\S+)\s*$",
     re.ASCII,
 )
+
+HALF = 1 << 31  # numbers are C's int
 
 # eth0.100:1: how a name is sorted, by its stem and its numbers.
 NAME = re.compile(r"((.*?)([0-9]*))(?::([0-9]+))?\Z", re.DOTALL)
@@ -202,7 +204,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     names = list(names)
     parts = [match.groups("") for match in map(NAME.match, names) if match]
     keys = [
-        (stem, signed(int(digits or 0)), base, int(alias or -1), alias)
+        (stem, (int(digits or 0) + HALF) % (2 * HALF) - HALF, base, int(alias or -1), alias)
         for base, stem, digits, alias in parts
     ]
     return [name for _, name in sorted(zip(keys, names))]

@@ -57,15 +57,19 @@ class Processes:
         return self.programs
 
     def name(self, pid: int) -> str | None:
-        name = None if self.way.commands else self.ask(pid, "name")
-        if not name:
-            command = self.ask(pid, "cmdline")
-            if command is None:
-                return None
-            name = command[0] if command else ""
-            if name.startswith("/") or not self.way.commands:
-                name = name.replace("\\", "/").rpartition("/")[2]
-        return held(name)
+        """The first argument; of a path what follows its last slash. Elsewhere the system's own
+        name for a program is the better one, and may be had when the arguments are refused."""
+        if not self.way.commands:
+            name = self.ask(pid, "name")
+            if name:
+                return held(name)
+        command = self.ask(pid, "cmdline")
+        if command is None or not (command or self.way.commands):
+            return None
+        first = held(command[0]) if command else ""
+        if self.way.commands and not first.startswith("/"):
+            return first
+        return first.replace("\\", "/").rpartition("/")[2]
 
     def user_ids(self, pids: Iterable[int | None]) -> dict[int | None, int | None]:
         for pid in set(pids).difference(self.uids):

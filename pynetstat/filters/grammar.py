@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from ._hosts import autobound, host, port
-from ._terms import (
+from ..options import Misuse
+from .hosts import autobound, host, port
+from .terms import (
     ALL,
     GROUPS,
     STATES,
@@ -34,7 +35,6 @@ from ._terms import (
     text,
     user,
 )
-from .options import Misuse
 
 OPERATORS = {
     **{"=": "eq", "==": "eq", "eq": "eq", "!=": "ne", "ne": "ne", "neq": "ne", "~": "match"},

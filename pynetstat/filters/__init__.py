@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from ._grammar import FilterError, Parser, no_state
-from ._hosts import either_port
-from ._terms import Term, both, held, number, state, states_called, text, user
-from .options import Options
-from .table import Table
+from ..options import Options
+from ..table import Table
+from .grammar import FilterError, Parser, no_state
+from .hosts import either_port
+from .terms import Term, both, held, number, state, states_called, text, user
 
 __all__ = ["Filter", "FilterError", "from_options", "parse"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
-from .table import Table, decode
+from ..table import Table, decode
 
 
 class Term(NamedTuple):

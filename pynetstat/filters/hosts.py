@@ -10,8 +10,8 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
-from ._terms import Term, both, either, negated, number, over
-from .table import Table, decode
+from ..table import Table, decode
+from .terms import Term, both, either, negated, number, over
 
 # Ports
 
