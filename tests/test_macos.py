@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from struct import pack
 from typing import Any
 
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import AccessDenied, FakePsutil, Process, Uids, rows, shown, tcp
 
-from pynetstat.collectors.portable import calls, macos, macstats, pcblist, rtsock
+from pynetstat.collectors.portable import calls, macos, macstats, pcblist
 from pynetstat.options import Options
 from pynetstat.proc import NOT_ALL
 

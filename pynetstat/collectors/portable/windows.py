@@ -43,7 +43,7 @@ def adapters(data: bytes, start: int, pointer: int) -> list[Adapter]:
     found = []
     for at in chain(data, start, layout, 1):
         interface, *pointers, interface6, _, _, _, metric, metric6 = layout.unpack_from(data, at)
-        name = wide_text(data, pointers[8] - start) if pointers[8] else ""
+        name = wide_text(data, pointers[8] - start) if pointers[8] >= start else ""
         groups = multicast(data, start, pointer, pointers[4])
         found.append(Adapter(interface, interface6, name, metric, metric6, groups))
     return found
@@ -52,7 +52,7 @@ def adapters(data: bytes, start: int, pointer: int) -> list[Adapter]:
 def chain(data: bytes, start: int, layout: Struct, place: int, first: int = 0) -> Iterator[int]:
     """Where each structure of a linked list begins; ValueError where the list is no list."""
     at = first
-    for _ in range(len(data)):
+    for _ in range(len(data) + 1):
         if at < 0 or at + layout.size > len(data):
             raise ValueError("the list of adapters is cut short")
         yield at

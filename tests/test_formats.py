@@ -1,0 +1,151 @@
+"""json, jsonl, csv, tsv and tabulate's formats: valid, complete, harmless."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from conftest import Tree, tcp_file
+from tabulate import tabulate_formats
+
+from pynetstat.cli import main
+from pynetstat.formats.structured import harmless, objects
+from pynetstat.options import Options
+from pynetstat.table import Table
+
+NASTY = "\x1b[2Jevil\n=cmd|' /C calc'!A1\t\x7f\xc2\x9b31m\xe2\x80\xaeabc\xff"  # one char a byte
+
+
+def out(*options: str) -> bytes:
+    result = CliRunner().invoke(main, list(options))
+    assert result.exit_code == 0, result.output
+    return result.stdout_bytes
+
+
+@pytest.fixture
+def capture(proc_tree: Tree) -> str:
+    """Sockets, and a unix socket and a process with names that want to do harm."""
+    unix = "Num RefCount Protocol Flags Type St Inode Path\n"
+    path = NASTY.replace("\n", "\r").replace("\xff", "\xfe")
+    unix += f"ffff888058e7b7c0: 00000002 00000000 00010000 0001 01 18951 /run/{path}\n"
+    root = proc_tree(tcp=tcp_file(5), tcp6=tcp_file(0), udp=tcp_file(2), unix=unix)
+    process = root / "42"
+    (process / "fd").mkdir(parents=True)
+    (process / "fd" / "3").symlink_to("socket:[1003]")
+    (process / "cmdline").write_bytes(NASTY.encode("latin-1") + b"\0")
+    return str(root)
+
+
+def test_json_is_one_document_in_ascii(capture: str) -> None:
+    text = out("-tuxapn", "--proc", capture, "--json")
+    assert text.isascii() and b"\x1b" not in text and b"\x7f" not in text
+    document = json.loads(text)
+    assert document["schema"] == "pynetstat/1" and document["privileged"] in (True, False)
+    assert [len(document[name]) for name in ("sockets", "unix")] == [7, 1]
+    first, third = document["sockets"][0], document["sockets"][3]
+    assert first["local_port"] == 8080 and first["state"] == "ESTABLISHED"
+    assert first["pid"] is None and first["local_host"] is None and first["uid"] == 1000
+    assert first["timer"] == {"name": "off", "expires_ms": 0, "retransmits": 0, "probes": 0}
+    assert third["pid"] == 42 and third["program"].endswith("abc\\xff")
+    assert third["processes"] == [{"pid": 42, "program": third["program"], "fd": 3}]
+    assert document["unix"][0]["path"].startswith("/run/\x1b[2J")
+    assert document["incomplete"] == [
+        {"what": "owner", "reason": document["incomplete"][0]["reason"], "count": 7}
+    ]
+
+
+def test_json_by_jq(capture: str) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not here")
+    text = out("-tan", "--proc", capture, "--json")
+    done = subprocess.run(["jq", ".sockets | length"], input=text, capture_output=True)
+    assert done.stdout == b"5\n"
+
+
+def test_jsonl_is_an_object_a_line(capture: str) -> None:
+    lines = out("-txan", "--proc", capture, "--format", "jsonl").splitlines()
+    records = [json.loads(line)["record"] for line in lines]
+    assert records == ["sockets"] * 5 + ["unix"]
+
+
+def rows(text: bytes, **dialect: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.decode(), newline=""), **dialect))
+
+
+def test_csv_read_back_is_the_same(capture: str) -> None:
+    names = "proto,state,local_address,local_port,recv_q,uid,inode,pid"
+    options = ["-tanp", "--proc", capture, "--columns", names]
+    expected = json.loads(out(*options, "--json"))["sockets"]
+    written = [
+        {name: "" if value is None else str(value) for name, value in record.items()}
+        for record in expected
+    ]
+    assert rows(out(*options, "--format", "csv")) == written
+    assert rows(out(*options, "--format", "tsv"), delimiter="\t") == written
+
+
+def test_csv_harms_neither_terminal_nor_spreadsheet(capture: str) -> None:
+    text = out("-xtanp", "--proc", capture, "--format", "csv")
+    assert not any((byte < 32 and byte not in (10, 13)) or byte == 127 for byte in text)
+    assert harmless("=1+1") == "'=1+1" and harmless("@x") == "'@x" and harmless("ok") == "ok"
+    assert harmless("\x1b[0m") == "\\x1b[0m" and harmless("\u202e") == "\\u202e"
+
+
+@pytest.mark.parametrize("name", tabulate_formats)
+def test_tabulate(name: str, capture: str) -> None:
+    text = out("-tapn", "--proc", capture, "--format", name)
+    assert b"127.0.0.1" in text
+    assert not any((byte < 32 and byte not in (9, 10, 13)) or byte == 127 for byte in text)
+
+
+def test_classic_with_columns_is_a_plain_table(capture: str) -> None:
+    text = out("-tan", "--proc", capture, "--columns", "local_port,state", "--no-header")
+    assert text.split() == [b"8080", b"ESTABLISHED"] * 5
+
+
+def test_sort_keeps_netstats_text(capture: str) -> None:
+    text = out("-tan", "--proc", capture, "--sort", "-remote_port").decode().splitlines()
+    assert [line.split()[4] for line in text[2:]] == [
+        f"127.0.0.1:{port or '*'}" for port in (4, 3, 2, 1, 0)
+    ]
+
+
+def test_count_by(capture: str) -> None:
+    text = out("-tuan", "--proc", capture, "--count-by", "proto", "--top", "1").split()
+    assert text == [b"proto", b"count", b"tcp", b"5"]
+    document = json.loads(out("-tuan", "--proc", capture, "--count-by", "proto", "--json"))
+    assert document["counts"] == [{"proto": "tcp", "count": 5}, {"proto": "udp", "count": 2}]
+
+
+def test_a_missing_table_leaves_valid_json(proc_tree: Tree) -> None:
+    root = proc_tree(udp=tcp_file(1))
+    result = CliRunner().invoke(main, ["-tn", "--json", "--proc", str(root)])
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1 and document["sockets"] == []
+    assert "no support for `AF INET (tcp)'" in document["incomplete"][0]["reason"]
+    assert "no support for `AF INET (tcp)'" in result.stderr
+
+
+def test_percent_signs_and_quotes_stay() -> None:
+    class Row(tuple):  # type: ignore[type-arg]
+        _fields = ("name",)
+        _field_defaults = {"name": None}  # noqa: RUF012
+        __annotations__ = {"name": "str"}
+
+    for names in (["100%s"], ['a"b\\', "100%%"]):
+        text = objects(Table(Row, len(names), name=names), Options(format="json"), separator=",")
+        assert json.loads(f"[{text}]") == [{"name": name} for name in names]
+
+
+def test_the_schema_is_printed() -> None:
+    schema = json.loads(out("--json-schema"))
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    here = Path(main.callback.__code__.co_filename).with_name("schema.json")  # type: ignore[union-attr]
+    assert json.loads(here.read_text()) == schema

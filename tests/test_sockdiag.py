@@ -1,0 +1,170 @@
+"""The kernel's binary dump gives the rows of /proc/net/tcp, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from conftest import NETSTAT, needs_namespaces, needs_netstat, needs_root, pynetstat
+
+from pynetstat import sockdiag
+from pynetstat.options import Options
+from pynetstat.proc import Proc
+
+# Opens sockets of every state of IPv4 and IPv6, mapped ones among them, and holds them.
+MANY = """
+import socket, struct, sys, time
+keep = []
+def pair(family, host, server_host=None):
+    server = socket.socket(family); server.bind((server_host or host, 0)); server.listen(8)
+    client = socket.socket(socket.AF_INET if "." in host else family)
+    client.connect((host.replace("::ffff:", ""), server.getsockname()[1]))
+    inside, _ = server.accept()
+    keep.extend([server, client, inside])
+    return server, client, inside
+for family, host, over in ((socket.AF_INET, "127.0.0.1", None), (socket.AF_INET6, "::1", None),
+                           (socket.AF_INET6, "127.0.0.1", "::")):
+    pair(family, host, over)                                   # ESTABLISHED, LISTEN
+    _, client, inside = pair(family, host, over)
+    client.send(b"x" * 1000)                                   # Recv-Q
+    _, client, inside = pair(family, host, over)
+    client.close()                                             # CLOSE_WAIT and FIN_WAIT2
+    _, client, inside = pair(family, host, over)
+    client.close(); inside.close()                             # TIME_WAIT
+    server = pair(family, host, over)[0]
+    waiting = socket.socket(socket.AF_INET if "." in host else family)
+    waiting.connect((host, server.getsockname()[1]))           # waits to be accepted
+    keep.append(waiting)
+silent = socket.socket(); silent.setblocking(False)
+try: silent.connect(("192.0.2.1", 9))                          # SYN_SENT, where there is a route
+except OSError: pass
+keep.append(silent)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def many_sockets() -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", MANY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    yield
+    process.communicate("")
+
+
+def steady(*options: str) -> tuple[bytes, bytes]:
+    """What /proc and netlink give, where nothing changed between the two."""
+    for _ in range(20):
+        first = pynetstat(*options, "--source", "proc").stdout
+        second = pynetstat(*options, "--source", "netlink").stdout
+        if first == second or first == pynetstat(*options, "--source", "proc").stdout:
+            return first, second
+        time.sleep(0.2)
+    pytest.skip("the sockets of this machine do not hold still")
+
+
+@pytest.mark.parametrize("options", ["-tan", "-tn", "-ltn", "-t6an", "-t4an", "-tanp", "-taWn"])
+def test_both_ways_give_the_same_bytes(options: str, many_sockets: None) -> None:
+    by_proc, by_netlink = steady(options)
+    assert by_netlink == by_proc
+    if options == "-tan":
+        for state in (b"ESTABLISHED", b"LISTEN", b"CLOSE_WAIT", b"FIN_WAIT2", b"TIME_WAIT"):
+            assert state in by_netlink
+        assert b"tcp6" in by_netlink
+
+
+@needs_root
+@needs_netstat
+@needs_namespaces
+def test_every_state_as_the_netstat_of_the_machine_prints_it() -> None:
+    """In a private namespace, where nothing moves: the same bytes by all three ways."""
+    script = f"""
+    ip link set lo up && ip link add d0 type dummy && ip addr add 192.0.2.9/24 dev d0 \
+        && ip link set d0 up
+    coproc {sys.executable} -c '{MANY}'
+    read -r ready <&"${{COPROC[0]}}"
+    for options in -tan -tn -ltn -tlnp -tanp -t6an -taWn -tano6 -tane; do
+        {NETSTAT} $options > "$1/netstat"
+        for source in proc netlink auto; do
+            {sys.executable} -m pynetstat $options --source $source > "$1/ours"
+            {NETSTAT} $options > "$1/after"
+            cmp -s "$1/netstat" "$1/ours" || cmp "$1/after" "$1/ours" || echo "$options $source"
+        done
+    done
+    exec {{COPROC[1]}}>&-
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["unshare", "--net", "bash", "-c", script, "-", folder], capture_output=True, text=True
+        )
+    differing = {line for line in done.stdout.splitlines() if line.startswith("-")}
+    # With netlink forced, timers and the users of half-open connections are not to be had.
+    assert differing <= {"-tano6 netlink", "-tane netlink", "-tano6 proc", "-tano6 auto"}, (
+        done.stdout
+    )
+
+
+def test_where_it_is_not_used(tmp_path: os.PathLike[str]) -> None:
+    here, elsewhere = Proc(), Proc(str(tmp_path))
+    assert sockdiag.tcp_sockets(elsewhere, Options(), "") is None
+    for options in (
+        Options(extend=1),
+        Options(timers=True),
+        Options(format="json"),
+        Options(source="proc"),
+        Options(port="22"),
+        Options(sort=("uid",)),
+    ):
+        assert sockdiag.tcp_sockets(here, options, "") is None
+
+
+def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(sockdiag.socket, "socket", refused)
+    assert sockdiag.tcp_sockets(Proc(), Options(), "") is None
+
+
+def test_the_kernel_selects(many_sockets: None) -> None:
+    listening = sockdiag.tcp_sockets(Proc(), Options(listening=True), "")
+    assert listening is not None
+    codes = b"".join(fields["code"] for _, fields in listening)
+    assert set(codes) == {sockdiag.LISTEN}
+
+
+def test_messages_of_unequal_length() -> None:
+    """An answer with attributes on some messages and not on others, and a foreign one."""
+
+    def message(length: int, kind: int, port: int) -> bytes:
+        head = sockdiag.HEADER.pack(length, kind) + bytes(10)
+        body = bytearray(length - len(head))
+        body[0:2] = bytes([socket.AF_INET, 1])
+        body[4:6] = port.to_bytes(2, "big")
+        return head + bytes(body)
+
+    kind = sockdiag.SOCK_DIAG_BY_FAMILY
+    answer = message(88, kind, 1) + message(104, kind, 2) + message(88, 99, 3)
+    assert [part[20:22] for part in sockdiag.messages(answer)] == [b"\0\1", b"\0\2"]
+    length, fields = sockdiag.decode(b"".join(sockdiag.messages(answer)))
+    assert (length, fields["local_port"]) == (2, [1, 2])
+
+
+def test_no_descriptor_is_left_open() -> None:
+    with ExitStack():
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            tables = sockdiag.tcp_sockets(Proc(), Options(all=True), "")
+            assert tables is not None
+            list(tables)
+        assert len(os.listdir("/proc/self/fd")) == before
