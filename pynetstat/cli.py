@@ -22,6 +22,17 @@ TITLE_PRINT = "How to print"
 TITLE_AGAIN = "Again and again"
 TITLE_NAMES = "Names"
 TITLE_PLACES = "Places and sources"
+TITLE_HELP = "Help"
+
+EXAMPLES = (
+    ("pynetstat -apA inet", "All Internet sockets, and the program that holds each."),
+    ("pynetstat -tlnp", "Who listens, in numbers."),
+    ("pynetstat -tap --port 8080", "Who has to do with port 8080."),
+    ("pynetstat -ta --count-by state", "How many connections are in each state."),
+    ("pynetstat -tanp --state close-wait", "What a program has never closed."),
+    ("pynetstat -tan --json | jq '.sockets[].remote_address'", "For scripts."),
+    ("pynetstat -ci", "The interfaces, again every second."),
+)
 
 OWN_FORMATS = ("classic", "json", "jsonl", "csv", "tsv")
 STATE_WORDS = (
@@ -101,6 +112,8 @@ class Netstat(click.Command):
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+        with formatter.section("Examples"):
+            formatter.write_dl(list(EXAMPLES), col_max=34)
 
 
 def wrong(ctx: click.Context, message: str) -> NoReturn:
@@ -360,11 +373,14 @@ OPTIONS = [
         title=TITLE_PLACES,
         help="Whom to ask.",
     ),
+    flag("-h", "--help", title=TITLE_HELP, help="This text."),
+    flag("-V", "--version", title=TITLE_HELP, help="The version."),
 ]
 
 
 def main(**given: Any) -> None:
     """Show network connections, routes, interfaces, groups and statistics."""
+    del given["help"], given["version"]  # acted upon while the options were read
     if given.pop("json_schema"):
         sys.exit(print_schema())
     from .run import show

@@ -128,18 +128,19 @@ def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[S
         if not header:
             continue
         values = next(rest, None)
-        if values is None or (only and not header.startswith(only)):
-            continue
+        if values is None:
+            return
         title, colon, keys = header.partition(":")
         _, second, numbers = values.partition(":")
         if not (colon and second):
             if not only:
                 proc.warn(f"Problem while parsing {proc.path(name)}")
             return
-        names = WORDS.findall(keys)
-        found = counters(numbers)[: len(names)]
-        missing = len(names) - len(found)
-        yield section(options, SECTIONS, title, names, found + [0] * missing)
+        if title.startswith(only):
+            names = WORDS.findall(keys)
+            found = counters(numbers)[: len(names)]
+            missing = len(names) - len(found)
+            yield section(options, SECTIONS, title, names, found + [0] * missing)
 
 
 def sctp(proc: Proc, options: Options) -> Iterator[Section]:
