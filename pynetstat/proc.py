@@ -134,6 +134,11 @@ class Proc:
         blocks = self.blocks(name)
         return (line for block in blocks for line in lines_of(block))
 
+    def rare(self, name: str) -> Iterator[str]:
+        """The lines of a table of a rare family. A directory in its place (x25 has become one)
+        is an empty table, as it is to netstat."""
+        return iter(()) if os.path.isdir(self.path(name)) else self.lines(name)
+
     def read(self, name: str) -> str:
         """A whole small file, one character per byte."""
         with open(self.path(name), "rb") as file:
@@ -213,6 +218,14 @@ def addresses(field: Sequence[str]) -> list[str]:
     return list(map(_addresses.__getitem__, field))
 
 
+def wide_addresses(field: Sequence[str]) -> list[str]:
+    """fe80..01 -> fe80::1: 32 digits in network order, as IPv6's own tables have them."""
+    distinct = list(set(field))
+    packed = iter_unpack("16s", bytes.fromhex("".join(distinct)))
+    texts = dict(zip(distinct, starmap(ipv6_text, packed)))
+    return list(map(texts.__getitem__, field))
+
+
 # Its counters, in decimal.
 
 LARGEST = 0xFFFFFFFFFFFFFFFF
@@ -231,3 +244,12 @@ def counters(text: str) -> list[int]:
     return [
         -size if word[0] == "-" and size < LARGEST else size for word, size in zip(words, sizes)
     ]
+
+
+def integers(field: Sequence[str]) -> list[int]:
+    """Decimal numbers as C's int has them: of 64 bits the lower half, with its sign."""
+    if max(map(len, field), default=0) < 10:
+        return list(map(int, field))
+    # Not by int() alone: what no 64 bits hold may have any number of digits.
+    values = [max(-(1 << 63), min(int(text[:40]), (1 << 63) - 1)) for text in field]
+    return [((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31) for value in values]

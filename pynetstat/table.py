@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import compress, repeat
+from itertools import compress, groupby, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -78,6 +78,18 @@ def joined(record: Any, tables: Iterable[Table]) -> Table:
 
 class Remark(str):
     """A line that netstat prints among or instead of rows; other formats make it a notice."""
+
+
+def in_order(record: Any, rows: Iterable[Any]) -> Iterator[Table | Remark]:
+    """Records, and remarks among them, as tables in their order; an empty one first, so that
+    the heading stands even where there are none. For listings that are never long."""
+    yield Table(record, 0)
+    for kind, group in groupby(rows, type):
+        if kind is Remark:
+            yield from group
+        else:
+            columns = list(map(list, zip(*group)))
+            yield Table(record, len(columns[0]), **dict(zip(kind._fields, columns)))
 
 
 class Holder(NamedTuple):
@@ -230,3 +242,24 @@ def user_cells(uids: Sequence[int | None], users: Sequence[str | None]) -> Itera
         if user is None:
             texts[uid, user] = "-" if uid is None else str(signed(uid))
     return map(texts.__getitem__, pairs)
+
+
+def host_texts(
+    addresses: Sequence[str], hosts: Iterable[str | None], numeric: bool
+) -> dict[str, str]:
+    """What is printed for each distinct address: its name, or its number as netstat has it.
+
+    `::` is `[::]` where names are asked for; a mapped ::ffff:10.0.0.8 loses what precedes
+    its last colon.
+    """
+    shown = {}
+    for address, host in dict(zip(addresses, hosts)).items():
+        text = address if host is None else host
+        if ":" in address:
+            if address == "::" and not numeric:
+                text = "[::]"
+            elif address.startswith("::ffff:") and "." in address and "." in text:
+                start = text.partition(".")[0]
+                text = text[start.rfind(":") + 1 :]
+        shown[address] = text
+    return shown

@@ -9,34 +9,38 @@ import subprocess
 import sys
 from pathlib import Path
 
-# In namespaces of its own: the capture over /proc, and names from files of the capture (etc)
-# or from none, so that every machine writes the same.
+# In namespaces of its own: the capture's interfaces (setup), the capture over /proc, and names from
+# the capture (etc) or from none, so that every machine writes the same.
 SCRIPT = """
+[ ! -e "$1/setup" ] || sh "$1/setup" || exit 1
 mount -t tmpfs none /proc && cp -a "$1"/proc/. /proc
+printf 'hosts: files\\nnetworks: files\\n' > /proc/nsswitch
+[ ! -e /etc/nsswitch.conf ] || mount --bind /proc/nsswitch /etc/nsswitch.conf
 for name in hosts services protocols networks passwd; do
     file="$1/etc/$name"
     [ -e "$file" ] || file=/dev/null
     [ ! -e "/etc/$name" ] || mount --bind "$file" "/etc/$name"
 done
 shift
-exec netstat "$@"
+exec "$@"
 """
 
 
-def record(capture: Path, command: str) -> bytes:
-    inside = ["sh", "-c", SCRIPT, "-", str(capture.resolve()), *shlex.split(command)]
-    done = subprocess.run(
-        ["unshare", "--mount", "--net", *inside], stdout=subprocess.PIPE, env=environment()
-    )
-    return done.stdout
+def inside(capture: Path, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command where the capture is the machine."""
+    whole = ["unshare", "--mount", "--net", "sh", "-c", SCRIPT, "-", str(capture), *command]
+    return subprocess.run(whole, capture_output=True, env=environment(), timeout=30)
 
 
 def environment() -> dict[str, str]:
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    return {"PATH": path, "LC_ALL": "C", "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[1]).resolve()
     for options in sys.argv[2:]:
-        (folder / f"netstat {options}.txt").write_bytes(record(folder, options))
+        done = inside(folder, ["netstat", *shlex.split(options)])
+        sys.stderr.buffer.write(done.stderr)
+        (folder / f"netstat {options}.txt").write_bytes(done.stdout)
         print(folder / f"netstat {options}.txt")

@@ -89,8 +89,7 @@ class Both:
         return subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env=winpy.environment(self.folder),
             timeout=120,
             **{"cwd": self.folder, **more},
@@ -182,7 +181,7 @@ def test_interfaces(both: Both) -> None:
     rows = [[line.split() for line in lines[2:]] for lines in (before, windows, after)]
     assert len(rows[1]) >= 2
     for ours in rows[1]:
-        first, last = ([row for row in other if row[0] == ours[0]][0] for other in rows[::2])
+        first, last = (next(row for row in other if row[0] == ours[0]) for other in rows[::2])
         assert ours[1] == first[1]
         for place in (2, 3, 4, 6, 7, 8):
             assert int(first[place]) <= int(ours[place]) <= int(last[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from ..options import Options
@@ -31,8 +32,22 @@ def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -
             yield "".join(f"{line}\n" for line in header if line).encode("latin-1")
         header = ()
         if len(table):
-            texts = [pieces(column, table) for column in columns]
-            yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+            for part, own in parts(table):
+                texts = [pieces(column, part) for column in (own and own(options)) or columns]
+                yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+
+
+def parts(table: Table) -> Iterator[tuple[Table, Callable[[Options], Iterable[Column]] | None]]:
+    """A table in runs of rows that have their columns in common: those of the listing (None),
+    or those that the rows themselves bring in a field `layout`."""
+    if "layout" not in table.fields:
+        yield table, None
+        return
+    start = 0
+    for own, run in groupby(table["layout"]):
+        stop = start + len(list(run))
+        yield table.order(range(start, stop)), own
+        start = stop
 
 
 def pieces(column: Column, table: Table) -> Iterable[str]:
