@@ -120,12 +120,11 @@ def records(**keywords: Any) -> Iterator[Any]:
 
 
 def gathered(options: Options) -> Iterator[Any]:
+    from itertools import chain
+
     from .proc import Proc
-    from .run import Run
-    from .table import Table
+    from .run import Run, rows_of
 
     run = Run(options, Proc(options.root), library=True)
-    for _, tables in run.gather():
-        for table in tables:
-            if isinstance(table, Table):
-                yield from table
+    tables = (table for _, tables in run.gather() for table in rows_of(tables))
+    return chain.from_iterable(tables)  # in C, from table to table

@@ -378,7 +378,7 @@ OPTIONS = [
 ]
 
 
-def main(**given: Any) -> None:
+def run(**given: Any) -> None:
     """Show network connections, routes, interfaces, groups and statistics."""
     del given["help"], given["version"]  # acted upon while the options were read
     if given.pop("json_schema"):
@@ -431,5 +431,5 @@ def warn(message: str) -> None:
 
 
 for decorate in reversed(OPTIONS):
-    main = decorate(main)
-main = click.command(cls=Netstat, add_help_option=False)(main)
+    run = decorate(run)
+main: click.Command = click.command(cls=Netstat, add_help_option=False)(run)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .options import Options
 from .proc import NOT_ALL, NOTHING, Proc
-from .table import Holder, Table
+from .table import Holder, Table, decode
 
 
 class Owner(NamedTuple):
@@ -121,8 +121,9 @@ class Owners:
         inodes = sockets.values()
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
+            name = decode(program)
             for descriptor, inode in sockets.items():
-                holder = Holder(owner.pid, program, int(descriptor))
+                holder = Holder(owner.pid, name, int(descriptor))
                 self.holders.setdefault(inode, []).append(holder)
         return inodes
 

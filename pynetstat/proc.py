@@ -139,6 +139,16 @@ class Proc:
         is an empty table, as it is to netstat."""
         return iter(()) if os.path.isdir(self.path(name)) else self.lines(name)
 
+    def legacy(self, options: Options, name: str, file: str) -> Iterator[str] | None:
+        """The lines of a rare family's table of sockets; None where it is passed over."""
+        try:
+            return self.rare(file)
+        except OSError as error:
+            stop = self.absent(options, name, error, file, legacy=True)
+            if stop:
+                raise stop from error
+            return None
+
     def read(self, name: str) -> str:
         """A whole small file, one character per byte."""
         with open(self.path(name), "rb") as file:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from . import collectors, formats
@@ -138,7 +139,7 @@ class Run:
             every = options.structured or (self.filter and "processes" in self.filter.fields)
             self.owners = Owners(self.proc, options, bool(every), crowd)
         everything = list(tables)
-        rows = rows_of(iter(everything))
+        rows = list(rows_of(everything))
         self.owners.attribute(rows)
         for table in rows:
             pairs = zip(table["inode"], table["pid"])
@@ -175,8 +176,9 @@ class Run:
 OWNED = {"pid", "program", "processes", "unit", "container"}
 
 
-def rows_of(tables: Tables) -> list[Table]:
-    return [table for table in tables if isinstance(table, Table)]
+def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:
+    """The tables alone, without what netstat remarks between them."""
+    return (table for table in tables if isinstance(table, Table))
 
 
 CROWD = 20_000  # sockets from which a second process is worth its start
@@ -237,4 +239,5 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
         if run.status or not options.repeated or rounds == options.rounds:
             empty = options.fail_if_empty and not run.matched
             return run.status or (1 if proc.troubles or empty else 0)
+        gc.collect()  # the entry point turned it off
         time.sleep(options.interval)

@@ -42,8 +42,10 @@ class Table:
     def readable(self, name: str) -> Sequence[Any]:
         """A field as Python and JSON want it: text decoded from the kernel's bytes."""
         field = self[name]
+        if name not in self.fields:
+            return field
         kind = str(self.record.__annotations__.get(name, "str"))
-        return decoded(field) if "str" in kind or "list" in kind else field
+        return decoded(field) if "str" in kind else field
 
     def keep(self, mask: Iterable[Any]) -> Table:
         """The rows whose place in the mask is true."""
@@ -89,7 +91,7 @@ def in_order(record: Any, rows: Iterable[Any]) -> Iterator[Table | Remark]:
             yield from group
         else:
             columns = list(map(list, zip(*group)))
-            yield Table(record, len(columns[0]), **dict(zip(kind._fields, columns)))
+            yield Table(record, len(columns[0]), **dict(zip(record._fields, columns)))
 
 
 class Holder(NamedTuple):

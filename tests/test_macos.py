@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from struct import pack
 from typing import Any
 
@@ -13,9 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import AccessDenied, FakePsutil, Process, Uids, rows, shown, tcp
 
-from pynetstat.collectors.portable import calls, macos, macstats, pcblist
+from pynetstat.collectors.portable import (
+    calls,
+    groups,
+    macos,
+    macstats,
+    pcblist,
+    routes,
+    rtsock,
+)
 from pynetstat.options import Options
-from pynetstat.proc import NOT_ALL
+from pynetstat.proc import NOT_ALL, Proc
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
 Ask = Callable[[Any], bytes]
@@ -386,8 +396,8 @@ def test_statistics_of_ipv6() -> None:
 def test_statistics_of_a_protocol() -> None:
     """No more is asked than is shown."""
     options = Options(statistics=True, udp=True)
-    result = shown(macos.STATISTICS, options, ask=sysctls(net_inet_udp_stats=UDPSTAT,
-                   net_inet_icmp_stats=ICMPSTAT))  # fmt: skip
+    ask = sysctls(net_inet_udp_stats=UDPSTAT, net_inet_icmp_stats=ICMPSTAT)
+    result = shown(macos.STATISTICS, options, ask=ask, root=True)
     assert [line for line in result.lines if line.endswith(":")] == ["IcmpMsg:", "Udp:"]
     assert result.notices == []
 
@@ -432,7 +442,238 @@ def test_a_structure_that_is_too_short(read: Any) -> None:
         read(b"\0" * 36)
 
 
-# The routing socket
+# Routes and groups, as the routing socket gives them
+
+DST, GATEWAY, NETMASK, IFP, IFA = 0x1, 0x2, 0x4, 0x10, 0x20
+U, G, H, REJECT, DYNAMIC = 0x1, 0x2, 0x4, 0x8, 0x10
+BLACKHOLE, PRCLONING, WASCLONED, OWN = 0x1000, 0x10000, 0x20000, 0x200000
+
+
+def inet4(text: str) -> bytes:
+    """struct sockaddr_in"""
+    return pack("<BBH4s8x", 16, 2, 0, socket.inet_aton(text))
+
+
+def inet6(text: str, zone: int = 0) -> bytes:
+    """struct sockaddr_in6; the zone of a link-local address stands in its bytes 2 and 3"""
+    packed = socket.inet_pton(socket.AF_INET6, text)
+    packed = packed[:2] + zone.to_bytes(2, "big") + packed[4:] if zone else packed
+    return pack("<BBHI16sI", 28, 30, 0, 0, packed, 0)
+
+
+def on_link(index: int, name: str = "") -> bytes:
+    """struct sockaddr_dl"""
+    data = name.encode()
+    return pack("<BBHBBBB", 20, 18, index, 6, len(data), 0, 0) + data.ljust(12, b"\0")
+
+
+def mask(*octets: int, offset: int = 4) -> bytes:
+    """A netmask ends with its last byte; its family is garbage."""
+    data = bytes(offset - 2) + bytes(octets) if octets else b""
+    body = bytes([offset + len(octets) if octets else 0, 0xFF]) + data if octets else bytes(4)
+    return body + bytes(-len(body) % 4)
+
+
+def message(*parts: bytes, bits: int, index: int = 5, flags: int = U, **more: int) -> bytes:
+    """struct rt_msghdr2 and the addresses after it"""
+    references, parent, uses = more.get("references", 0), more.get("parent", 0), more.get("uses", 0)
+    kind, version = more.get("kind", 0x14), more.get("version", 5)
+    body = b"".join(parts)
+    head = pack("<HBBHxx3i", 92 + len(body), version, kind, index, flags, bits, references)
+    return head + pack("<iiii", parent, 0, uses, 0) + pack("<14I", 0, 1500, *[9] * 12) + body
+
+
+FULL = DST | GATEWAY | NETMASK
+ROUTES = b"".join(
+    [
+        message(inet4("0.0.0.0"), inet4("10.0.2.2"), mask(), bits=FULL, flags=U | G, uses=7),
+        message(inet4("10.0.2.0"), on_link(5), mask(255, 255, 255), bits=FULL, references=2),
+        message(inet4("10.0.2.3"), on_link(5), bits=DST | GATEWAY, flags=U | H),
+        message(inet4("127.0.0.0"), inet4("127.0.0.1"), mask(255), bits=FULL, index=1),
+        message(inet4("224.0.0.0"), on_link(5), mask(0xF0), bits=FULL),
+        message(inet4("192.0.2.0"), inet4("127.0.0.1"), mask(255, 255, 255), bits=FULL,
+                flags=U | G | REJECT, index=1),
+        message(inet4("192.0.2.9"), inet4("10.0.2.9"), bits=DST | GATEWAY,
+                flags=U | G | H | DYNAMIC),
+        message(inet4("10.0.2.77"), on_link(5), bits=DST | GATEWAY, flags=U | H | WASCLONED,
+                parent=PRCLONING),
+        message(on_link(5), inet4("10.0.2.2"), bits=DST | GATEWAY),
+        message(inet4("10.9.9.9"), inet4("10.0.2.2"), bits=DST | GATEWAY, kind=0x4),
+        message(inet4("10.9.9.9"), inet4("10.0.2.2"), bits=DST | GATEWAY, version=4),
+    ]
+)  # fmt: skip
+ROUTES6 = b"".join(
+    [
+        message(inet6("::"), inet6("fe80::2", 5), mask(), bits=FULL, flags=U | G, references=3),
+        message(inet6("fe80::", 5), on_link(5), mask(*[255] * 8, offset=8), bits=FULL),
+        message(inet6("::1"), inet6("::1"), bits=DST | GATEWAY, flags=U | H | OWN, index=1),
+        message(inet6("ff02::", 5), on_link(5), mask(255, 255, 255, 255, offset=8), bits=FULL),
+        message(inet6("2001:db8::"), inet6("::1"), mask(255, 255, 255, 255, offset=8), bits=FULL,
+                flags=U | BLACKHOLE, index=9),
+    ]
+)  # fmt: skip
+
+
+def names(number: int) -> str:
+    return {1: "lo0", 5: "en0"}.get(number, str(number))
+
+
+def listed_routes(listing: Any, data: bytes | OSError, extend: int = 0, **options: Any) -> Any:
+    options = {"numeric_hosts": True, "route": True, "extend": extend, **options}
+    ask = sysctls(numbers2=data, numbers30=data)
+    return shown(listing, Options(**options), ask=ask, name=names)
+
+
+def test_routes() -> None:
+    """Without those that the kernel made for single hosts; of any length of mask."""
+    assert listed_routes(routes.MACOS_INET, ROUTES).lines == [
+        "Kernel IP routing table",
+        "Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface",
+        "0.0.0.0         10.0.2.2        0.0.0.0         UG        0 0          0 en0",
+        "10.0.2.0        0.0.0.0         255.255.255.0   U         0 0          0 en0",
+        "10.0.2.3        0.0.0.0         255.255.255.255 UH        0 0          0 en0",
+        "127.0.0.0       0.0.0.0         255.0.0.0       U         0 0          0 lo0",
+        "224.0.0.0       0.0.0.0         240.0.0.0       U         0 0          0 en0",
+        "192.0.2.0       -               255.255.255.0   !         - -          - -",
+        "192.0.2.9       10.0.2.9        255.255.255.255 UGHD      0 0          0 en0",
+    ]
+    lines = listed_routes(routes.MACOS_INET, ROUTES, extend=1).lines
+    assert lines[2:4] == [
+        "0.0.0.0         10.0.2.2        0.0.0.0         UG    0      0        7 en0",
+        "10.0.2.0        0.0.0.0         255.255.255.0   U     0      2        0 en0",
+    ]
+
+
+def test_routes_of_ipv6() -> None:
+    assert listed_routes(routes.MACOS_INET6, ROUTES6).lines == [
+        "Kernel IPv6 routing table",
+        "Destination                    Next Hop                   Flag Met Ref  Use If",
+        "::/0                           fe80::2                    UG   0   3      0 en0",
+        "fe80::/64                      ::                         U    0   0      0 en0",
+        "::1/128                        ::                         UH   0   0      0 lo0",
+        "ff02::/32                      ::                         U    0   0      0 en0",
+        "2001:db8::/32                  ::                         U!   0   0      0 9",
+    ]
+
+
+def test_the_records_of_routes() -> None:
+    ask = sysctls(numbers2=ROUTES)
+    options = Options(format="records")
+    tables = routes.collect_macos(Proc(), options, "", ask, names)
+    found: list[Any] = [row for table in tables for row in table]
+    assert (found[0].dst, found[0].gateway, found[0].dev) == ("default", "10.0.2.2", "en0")
+    assert (found[1].dst, found[1].gateway, found[1].flags) == ("10.0.2.0/24", None, ("up",))
+    assert found[0].metric == found[0].mss == 0 and found[0].use == 7
+
+
+def test_routes_that_cannot_be_read() -> None:
+    """netstat's own words where it has no table."""
+    for broken, said in (
+        (PermissionError(errno.EPERM, "no"), "Operation not permitted"),
+        (ROUTES[:-5], "a message of the routing socket is cut short"),
+    ):
+        result = listed_routes(routes.MACOS_INET, broken)
+        assert result.lines == ["INET (IPv4) not configured in this system."]
+        assert result.notices == [f"NET_RT_DUMP2: {said}"]
+        assert result.status == 1
+    assert listed_routes(routes.MACOS_INET, b"").lines[0] == "Kernel IP routing table"
+
+
+def test_every_cut_of_a_message_is_noticed() -> None:
+    for end in range(len(ROUTES6)):
+        whole = sum(1 for _ in whole_messages(ROUTES6, end))
+        try:
+            assert len(rtsock.routes(ROUTES6[:end])) == whole
+        except ValueError:
+            continue
+        assert end in (0, *whole_messages(ROUTES6, end))
+
+
+def whole_messages(data: bytes, end: int) -> list[int]:
+    """Where the messages end that lie before this end."""
+    ends, at = [], 0
+    while at < end:
+        at += int.from_bytes(data[at : at + 2], "little")
+        ends += [at] if at <= end else []
+    return ends
+
+
+def test_an_end_before_the_end() -> None:
+    """A message of length 0 ends the list; an address may not reach beyond its message."""
+    assert len(rtsock.routes(ROUTES6 + bytes(8) + ROUTES6)) == 5
+    with pytest.raises(ValueError):
+        rtsock.routes(message(inet4("10.0.0.0")[:8], bits=DST))
+    with pytest.raises(ValueError):
+        rtsock.routes(message(bits=DST))
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_no_route(data: bytes) -> None:
+    for read in (rtsock.routes, rtsock.groups):
+        with contextlib.suppress(ValueError):
+            read(data)
+
+
+CAPTURES = Path(__file__).parent.parent.parent / "shared" / "platforms" / "macos"
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "listing", "count"),
+    [
+        ("darwin23.6-v4.bin", 55, routes.MACOS_INET, 13),
+        ("darwin23.6-v6.bin", 232, routes.MACOS_INET6, 41),
+    ],
+)
+def test_the_routes_of_a_mac(name: str, total: int, listing: Any, count: int) -> None:
+    """A dump of macOS 14.5 is read without a byte left over."""
+    if not (CAPTURES / name).exists():
+        pytest.skip("the dump is not here")
+    data = (CAPTURES / name).read_bytes()
+    found = list(rtsock.messages(data, 0x14))
+    assert len(found) == len(rtsock.routes(data)) == total
+    assert b"".join(found) == data
+    for each in found:
+        bits = int.from_bytes(each[12:16], "little")
+        lengths = [len(part) for part in rtsock.sockaddrs(each, 92, bits).values()]
+        assert 92 + sum((length + 3) & ~3 or 4 for length in lengths) == len(each)
+    assert len(rows(listed_routes(listing, data))) == count
+
+
+def group_message(*parts: bytes, bits: int, index: int = 5, references: int = 1) -> bytes:
+    """struct ifma_msghdr2 and the addresses after it"""
+    body = b"".join(parts)
+    head = pack("<HBBiiHxxi", 20 + len(body), 5, 0x13, bits, 0, index, references)
+    return head + body
+
+
+GROUPS = b"".join(
+    [
+        message(bits=0, kind=0x12),  # the interface itself
+        group_message(on_link(5, "en0"), inet4("224.0.0.1"), bits=IFP | IFA, references=3),
+        group_message(inet6("ff02::fb", 5), bits=IFA, index=1),
+        group_message(on_link(5, "en0"), on_link(5), bits=IFP | IFA),  # of the hardware
+    ]
+)
+
+
+def test_groups() -> None:
+    def shown_groups(data: bytes | OSError, **options: Any) -> Any:
+        ask = sysctls(numbers0=data)
+        options = {"groups": True, "numeric_hosts": True, **options}
+        return shown(groups.MACOS_GROUPS, Options(**options), ask=ask, name=names)
+
+    heading = [
+        "IPv6/IPv4 Group Memberships",
+        "Interface       RefCnt Group",
+        "--------------- ------ ---------------------",
+    ]
+    rows = ["en0             3      224.0.0.1", "lo0             1      ff02::fb"]
+    assert shown_groups(GROUPS).lines == heading + rows
+    assert shown_groups(GROUPS, families=("inet6",)).lines == heading + rows[1:]
+    broken = shown_groups(GROUPS[:-3])
+    assert broken.lines == heading
+    assert broken.notices == ["NET_RT_IFLIST2: a message of the routing socket is cut short"]
+    assert broken.status == 1
 
 
 # The call

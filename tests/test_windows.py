@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 from collections.abc import Sequence
+from functools import partial
 from struct import pack
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import Shown, shown
 
-from pynetstat.collectors.portable import address_text, calls, held, windows
+from pynetstat.collectors.portable import address_text, calls, groups, held, routes, windows
 from pynetstat.options import Options
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
@@ -157,6 +157,120 @@ def test_a_table_that_is_cut_short() -> None:
         with pytest.raises(ValueError):
             windows.forward_rows(TABLE[:end])
     assert windows.forward_rows(forward_table()) == []
+
+
+def listed(listing: Any, data: bytes | OSError = TABLE, **options: Any) -> Shown:
+    def ask() -> bytes:
+        if isinstance(data, OSError):
+            raise data
+        return data
+
+    given = {"numeric_hosts": True, "route": True, **options}
+    adapters = given.pop("adapters", partial(adapter_bytes, ADAPTERS))
+    return shown(listing, Options(**given), ask=ask, adapters=adapters, name=str)
+
+
+def adapter_bytes(adapters: Sequence[dict[str, Any]]) -> tuple[bytes, int, int]:
+    return adapter_list(adapters, 8), START, 8
+
+
+def refusing() -> tuple[bytes, int, int]:
+    raise OSError("Windows error 5")
+
+
+TITLE = "Kernel IP routing table"
+
+
+def test_routes() -> None:
+    """Neither MSS, window nor round trip is told."""
+    assert listed(routes.WINDOWS_INET).lines == [
+        TITLE,
+        "Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface",
+        "0.0.0.0         192.0.2.1       0.0.0.0         UG        - -          - "
+        "vEthernet (Default Switch)",
+        "192.0.2.0       0.0.0.0         255.255.255.0   U         - -          - "
+        "vEthernet (Default Switch)",
+        "192.0.2.5       0.0.0.0         255.255.255.255 UH        - -          - "
+        "vEthernet (Default Switch)",
+        "198.51.100.7    192.0.2.9       255.255.255.255 UGHD      - -          - "
+        "vEthernet (Default Switch)",
+        "127.0.0.0       0.0.0.0         255.0.0.0       U         - -          - "
+        "Loopback Pseudo-Interface 1",
+    ]
+
+
+def test_the_metric_is_that_of_route_and_interface() -> None:
+    """References and uses are counted by nobody."""
+    lines = listed(routes.WINDOWS_INET, extend=1).lines
+    assert lines[1:4] == [
+        "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface",
+        "0.0.0.0         192.0.2.1       0.0.0.0         UG    35     -        - "
+        "vEthernet (Default Switch)",
+        "192.0.2.0       0.0.0.0         255.255.255.0   U     281    -        - "
+        "vEthernet (Default Switch)",
+    ]
+    lines = listed(routes.WINDOWS_INET, extend=2).lines
+    assert lines[2] == (
+        "0.0.0.0         192.0.2.1       0.0.0.0         UG    35     -        - vEther   -     -"
+        "      -"
+    )
+
+
+def test_routes_of_ipv6() -> None:
+    assert listed(routes.WINDOWS_INET6).lines == [
+        "Kernel IPv6 routing table",
+        "Destination                    Next Hop                   Flag Met Ref  Use If",
+        "2001:db8::/32                  fe80::1                    UG   291 -      - "
+        "vEthernet (Default Switch)",
+        "::1/128                        ::                         UH   331 -      - "
+        "Loopback Pseudo-Interface 1",
+        "fe80::/64                      ::                         U    291 -      - "
+        "vEthernet (Default Switch)",
+    ]
+
+
+@pytest.mark.parametrize("adapters", [refusing, lambda: (b"\0", 0, 8)])
+def test_routes_without_the_names_of_adapters(adapters: Any) -> None:
+    """The number has to do, and the metric of the route alone."""
+    lines = listed(routes.WINDOWS_INET, extend=1, adapters=adapters).lines
+    assert lines[2] == "0.0.0.0         192.0.2.1       0.0.0.0         UG    10     -        - 4"
+
+
+def test_routes_that_cannot_be_read() -> None:
+    for broken, said in (
+        (OSError("Windows error 50"), "Windows error 50"),
+        (TABLE[:-1], "the table of routes is cut short"),
+    ):
+        result = listed(routes.WINDOWS_INET6, broken)
+        assert result.lines == ["INET6 (IPv6) not configured in this system."]
+        assert result.notices == [f"GetIpForwardTable2: {said}"]
+        assert result.status == 1
+
+
+# Groups
+
+
+def test_groups() -> None:
+    def listed_groups(ask: Any, **options: Any) -> Shown:
+        given = Options(groups=True, numeric_hosts=True, **options)
+        return shown(groups.WINDOWS_GROUPS, given, ask=ask)
+
+    heading = [
+        "IPv6/IPv4 Group Memberships",
+        "Interface       RefCnt Group",
+        "--------------- ------ ---------------------",
+    ]
+    switch = "vEthernet (Default Switch) -      "
+    assert listed_groups(partial(adapter_bytes, ADAPTERS)).lines == [
+        *heading,
+        f"{switch}224.0.0.1",
+        f"{switch}239.255.255.250",
+        f"{switch}ff02::1",
+        held("以太网") + "       -      ff02::1:ff00:1",
+    ]
+    broken = listed_groups(refusing, families=("inet",))
+    assert (broken.lines, broken.status) == (heading, 1)
+    assert broken.notices == ["GetAdaptersAddresses: Windows error 5"]
 
 
 # Statistics
@@ -303,13 +417,13 @@ def test_counters_of_64_bits_where_windows_has_them() -> None:
 
 def test_statistics_that_cannot_be_read() -> None:
     broken = {
-        ("GetIpStatisticsEx", 2): OSError(errno.EIO, "GetIpStatisticsEx: Windows error 50"),
+        ("GetIpStatisticsEx", 2): OSError("Windows error 50"),
         ("GetUdpStatisticsEx", 2): b"\0" * 8,
     }
     result = statistics(answers=broken)
     assert result.lines[0] == "Icmp:" and "Udp:" not in result.lines
     assert result.notices == [
-        "Ip: GetIpStatisticsEx: Windows error 50",
+        "Ip: Windows error 50",
         "Udp: fewer counters than Windows has",
     ]
     assert result.status == 1
@@ -319,6 +433,6 @@ def test_statistics_that_cannot_be_read() -> None:
 
 
 def test_an_error_of_windows_is_an_exception() -> None:
-    calls.checked(0, "GetIfTable2")
-    with pytest.raises(OSError, match="GetIfTable2: Windows error 50"):
-        calls.checked(50, "GetIfTable2")
+    calls.checked(0)
+    with pytest.raises(OSError, match="Windows error 50"):
+        calls.checked(50)

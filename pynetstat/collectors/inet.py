@@ -133,21 +133,34 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
     yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
     for name in options.protocols:
         if name == "sctp":
-            from . import _sctp  # type: ignore[attr-defined]
+            from ._sctp import collect as sctp
 
-            yield from _sctp.collect(proc, options)
-            continue
-        failure = None
-        for version in options.versions:
-            try:
-                yield from sockets(proc, options, TABLES[name], version)
-            except OSError as error:
-                if not version:  # a missing IPv6 half is passed over in silence
-                    failure = proc.absent(options, f"AF INET ({name})", error, f"net/{name}")
-                    if failure and failure.status == 255:
-                        raise failure from error
-        if failure:
-            raise failure
+            yield from sctp(proc, options)
+        else:
+            read = partial(sockets, proc, options, TABLES[name])
+            yield from halves(proc, options, name, f"net/{name}", read)
+
+
+def halves(
+    proc: Proc,
+    options: Options,
+    name: str,
+    file: str,
+    read: Callable[[str], Iterator[Table]],
+) -> Iterator[Table]:
+    """What `read` finds for IPv4 and for IPv6. A missing IPv6 half is passed over in silence, and
+    a missing IPv4 half ends the run only after the other has been given."""
+    failure = None
+    for version in options.versions:
+        try:
+            yield from read(version)
+        except OSError as error:
+            if not version:
+                failure = proc.absent(options, f"AF INET ({name})", error, file)
+                if failure and failure.status == 255:
+                    raise failure from error
+    if failure:
+        raise failure
 
 
 def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:

@@ -86,14 +86,18 @@ def chosen(table: Table, options: Options) -> list[str]:
 def objects(table: Table, options: Options, record: str = "", separator: str = ",\n") -> str:
     """The rows as JSON objects. What all rows have alike is written into the row's pattern
     once: most of a record's fields are null, or the same, in all of a table."""
+    if not len(table):
+        return ""
     pattern, columns = [], []
     if record:
         pattern.append(f'"record": "{record}"')
     for name in chosen(table, options):
-        texts = encoded(table.readable(name))
-        same = texts[0] if texts and texts.count(texts[0]) == len(texts) else None
-        pattern.append(f'"{name}": %s' if same is None else f'"{name}": {same}'.replace("%", "%%"))
-        columns += [texts] if same is None else []
+        field = table.readable(name)
+        if field.count(field[0]) == len(field):
+            pattern.append(f'"{name}": {encoded(field[:1])[0]}'.replace("%", "%%"))
+        else:
+            pattern.append(f'"{name}": %s')
+            columns.append(encoded(field))
     row = "{" + ", ".join(pattern) + "}"
     rows = list(map(row.__mod__, zip(*columns))) if columns else [row % ()] * len(table)
     text = separator.join(rows)

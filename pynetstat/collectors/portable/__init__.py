@@ -11,7 +11,7 @@ import socket
 from struct import Struct
 
 from ...options import Options
-from ...proc import Proc, Stop
+from ...proc import Proc, Stop, reason
 
 GROUPS = Struct(">8H")
 
@@ -20,6 +20,17 @@ def unserved(proc: Proc, options: Options, name: str, legacy: bool = False) -> S
     """What this system cannot list is to netstat a table that is not there."""
     missing = FileNotFoundError(errno.ENOENT, "not on this system")
     return proc.absent(options, name, missing, "", legacy)
+
+
+def said(error: Exception) -> str:
+    """What an error says; bytes that are not what we know are a ValueError."""
+    text = reason(error) if isinstance(error, OSError) else str(error)
+    return text or type(error).__name__
+
+
+def failed(proc: Proc, name: str, error: Exception) -> None:
+    """What was asked was refused, or answered with what nobody can read."""
+    proc.trouble(name, OSError(0, said(error)))
 
 
 def held(text: str) -> str:

@@ -64,7 +64,7 @@ def grown(ask: Callable[[Any, Size], int]) -> bytes:
 
 AF_UNSPEC = 0
 BUFFER_OVERFLOW = 111
-ROW_SIZES = {"GetIpForwardTable2": 104}
+FORWARD_ROW = 104  # bytes of a MIB_IPFORWARD_ROW2
 
 
 def iphlpapi() -> Any:
@@ -73,16 +73,16 @@ def iphlpapi() -> Any:
     return ctypes.WinDLL("iphlpapi")  # type: ignore[attr-defined,unused-ignore]
 
 
-def table(name: str, family: int = AF_UNSPEC) -> bytes:
-    """A MIB_..._TABLE2: the number of its rows, and from byte 8 on the rows."""
+def forward_table() -> bytes:
+    """GetIpForwardTable2(): the number of its rows, and from byte 8 on the rows."""
     import ctypes
 
     library = iphlpapi()
     place = ctypes.c_void_p()
-    checked(getattr(library, name)(family, ctypes.byref(place)), name)
+    checked(library.GetIpForwardTable2(AF_UNSPEC, ctypes.byref(place)))
     try:
         count = ctypes.c_uint32.from_address(place.value or 0).value
-        return ctypes.string_at(place, 8 + count * ROW_SIZES[name])
+        return ctypes.string_at(place, 8 + count * FORWARD_ROW)
     finally:
         library.FreeMibTable(place)
 
@@ -95,7 +95,7 @@ def statistics(name: str, size: int, family: int) -> bytes | None:
     if call is None:
         return None
     buffer = ctypes.create_string_buffer(size)
-    checked(call(buffer, family), name)
+    checked(call(buffer, family))
     return buffer.raw
 
 
@@ -110,11 +110,11 @@ def adapters() -> tuple[bytes, int, int]:
         code = call(AF_UNSPEC, 0, None, buffer, ctypes.byref(size))
         if code != BUFFER_OVERFLOW:
             break
-    checked(code, "GetAdaptersAddresses")
+    checked(code)
     return buffer.raw, ctypes.addressof(buffer), ctypes.sizeof(ctypes.c_void_p)
 
 
-def checked(code: int, name: str) -> None:
-    """A Windows error number as the exception that the collectors know."""
+def checked(code: int) -> None:
+    """An error number of Windows as the exception that the collectors know."""
     if code:
-        raise OSError(errno.EIO, f"{name}: Windows error {code}")
+        raise OSError(f"Windows error {code}")

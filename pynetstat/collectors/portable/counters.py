@@ -8,6 +8,7 @@ from ...options import Options
 from ...proc import Proc
 from ...table import Table
 from .. import statistics
+from . import failed
 
 Counters = Mapping[str, int]
 Sections = Iterable[tuple[str, Callable[[], Counters]]]
@@ -59,8 +60,7 @@ def collect(proc: Proc, options: Options, sections: Callable[[str], Sections]) -
         try:
             counters = ask()
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            proc.trouble(title, OSError(0, reason))
+            failed(proc, title, error)
             continue
         if counters:
             names, values = list(counters), list(counters.values())

@@ -12,7 +12,7 @@ from ...proc import Proc
 from ...table import Table
 from .. import interfaces
 from .._hardware import Inet, Inet6, Link
-from . import held, packed_address, same_address
+from . import failed, held, packed_address, same_address
 from .processes import psutil_module
 
 BITS = {name: bit for bit, name in interfaces.FLAGS.items()}
@@ -46,7 +46,7 @@ def asked(proc: Proc, call: Any) -> dict[str, Any]:
     try:
         return call() or {}
     except (OSError, RuntimeError) as error:
-        proc.trouble("psutil", OSError(0, str(error) or type(error).__name__))
+        failed(proc, "psutil", error)
         return {}
 
 

@@ -12,7 +12,7 @@ from ...options import Options
 from ...proc import NOT_ALL, NOTHING, Proc
 from ...table import Column, Table
 from .. import inet, unix
-from . import held, packed_address, same_address, unserved
+from . import failed, held, packed_address, same_address, unserved
 from .processes import LINUX, WINDOWS, Processes, Way, owner_fields, psutil_module
 
 # psutil's words that netstat does not have; the others are netstat's own.
@@ -58,7 +58,7 @@ class Source:
         except (self.psutil.AccessDenied, PermissionError):
             return self.by_process(kind)
         except (self.psutil.Error, OSError, RuntimeError) as error:
-            self.proc.trouble("psutil", OSError(0, str(error) or type(error).__name__))
+            failed(self.proc, "psutil", error)
             return ()
         pairs = [(connection.pid, connection) for connection in found]
         if self.options.programs and self.way is LINUX:

@@ -1,0 +1,118 @@
+"""README and the man page against the program: options, samples, commands."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pynetstat import manpage
+from pynetstat.cli import main
+
+TOP = Path(__file__).parents[1]
+README = (TOP / "README.md").read_text("utf-8")
+ARTICLE = Path(__file__).parent / "captures" / "article"
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+FOREIGN = {"--target", "--global", "--outdir"}  # of pip, pipx
+
+
+def known_options() -> set[str]:
+    return {name for param in main.params for name in param.opts if name.startswith("--")} | {
+        "--numeric-*"
+    }
+
+
+def test_readme_names_no_option_that_is_not_there() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\*?", README))
+    assert named <= known_options() | FOREIGN | {"--inet"}, named - known_options()
+
+
+def test_every_option_that_netstat_never_had_is_in_readme() -> None:
+    from pynetstat.getopt import LONG
+
+    ours = known_options() - {f"--{name}" for name, _ in LONG} - {"--numeric-*"}
+    text = README + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
+    assert all(name in text for name in ours), {name for name in ours if name not in text}
+
+
+@pytest.mark.parametrize("name", ["-apA inet", "-r", "-i"])
+def test_the_article_s_commands_show_what_netstat_shows(name: str) -> None:
+    """The samples in README are the texts that netstat wrote over the capture."""
+    expected = (ARTICLE / f"netstat {name}.txt").read_text("utf-8")
+    assert f"```console\n$ pynetstat {name}\n{expected}```" in README
+
+
+def test_the_article_s_pipe_shows_what_netstat_shows() -> None:
+    text = (ARTICLE / "netstat -apWA inet.txt").read_text("utf-8")
+    lines = "".join(line for line in text.splitlines(True) if "https" in line)
+    assert f"$ pynetstat -apWA inet | grep https\n{lines}```" in README
+
+
+def commands() -> list[str]:
+    found = []
+    for language, block in BLOCKS:
+        for line in block.splitlines():
+            if language == "sh" and line.startswith("pynetstat"):
+                found.append(line)
+            elif language == "console" and line.startswith("$ pynetstat"):
+                found.append(line[2:])
+    rows = re.findall(r"^\|.*\| `(pynetstat [^`]*)` \|$", README, re.MULTILINE)
+    return list(dict.fromkeys(found + rows))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
+    if "jq" in command and shutil.which("jq") is None:
+        pytest.skip("jq is not here")
+    script = tmp_path / "pynetstat"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m pynetstat --resolve-timeout 1 "$@"\n')
+    script.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True, text=True, env=environment, timeout=60,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr and "Usage:" not in done.stderr, done.stderr
+    allowed = {0, 1, 2} if "--diagnose" in command else {0, 1} if "grep" in command else {0}
+    assert done.returncode in allowed, (done.stdout[-500:], done.stderr[-500:])
+
+
+def test_the_python_example_runs() -> None:
+    code = next(block for language, block in BLOCKS if language == "python")
+    ast.parse(code)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_man_page_is_made_from_the_option_table() -> None:
+    page = "\n".join(manpage.page()) + "\n"
+    assert (TOP / "pynetstat" / "pynetstat.1").read_text("utf-8") == page, (
+        "python -m pynetstat.manpage > pynetstat/pynetstat.1"
+    )
+
+
+def test_the_man_page_is_one() -> None:
+    if shutil.which("man") is None:
+        pytest.skip("man is not here")
+    done = subprocess.run(
+        ["man", "--warnings", "-l", str(TOP / "pynetstat" / "pynetstat.1")],
+        capture_output=True, text=True, env={**os.environ, "MANWIDTH": "80"},
+    )  # fmt: skip
+    assert done.returncode == 0 and "-apA inet" in done.stdout
+    assert "warning" not in done.stderr, done.stderr
+
+
+def test_no_path_of_a_machine_anywhere() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=TOP, capture_output=True, text=True).stdout
+    for name in files.splitlines():
+        path = TOP / name
+        if path.suffix in (".py", ".md", ".toml", ".1", ".json") and path.is_file():
+            text = path.read_text("utf-8")
+            for word in ("/wo" + "rk/", "/root/.py" + "env", "pypi-" + "more"):
+                assert word not in text, (name, word)
