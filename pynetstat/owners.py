@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import re
@@ -121,11 +122,18 @@ class Owners:
         inodes = sockets.values()
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
-            name = decode(program)
-            for descriptor, inode in sockets.items():
-                holder = Holder(owner.pid, name, int(descriptor))
-                self.holders.setdefault(inode, []).append(holder)
+            self.hold(owner.pid, decode(program), sockets)
         return inodes
+
+    def hold(self, pid: int, program: str, sockets: dict[str, int]) -> None:
+        """Add a process to the holders of its sockets; few sockets have more than one."""
+        triples = zip(repeat(pid), repeat(program), map(int, sockets))
+        holders = map(tuple.__new__, repeat(Holder), triples)
+        if self.holders.keys().isdisjoint(sockets.values()):
+            self.holders.update(zip(sockets.values(), map(list, zip(holders))))
+        else:
+            for inode, holder in zip(sockets.values(), holders):
+                self.holders.setdefault(inode, []).append(holder)
 
     def notice(self) -> None:
         """What netstat says to a user who may not see everything."""
@@ -172,7 +180,8 @@ class Helper:
         os.close(self.list)
         with open(self.reading, "rb") as file:
             data = file.read()
-        os.waitpid(self.child, 0)
+        with contextlib.suppress(ChildProcessError):  # a caller of the API may reap all children
+            os.waitpid(self.child, 0)
         try:
             found: dict[str, Holding | None] = marshal.loads(data)
         except (EOFError, ValueError, TypeError):
@@ -184,7 +193,7 @@ def descriptors(process: int) -> dict[str, int]:
     """Descriptor -> inode, of those that are sockets (`3 -> socket:[4242]`)."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
     try:
-        names = os.listdir(directory)
+        names = list(filter(str.isdecimal, os.listdir(directory)))
         pairs: list[tuple[str, str]] = []
         rest = zip(iter(names), map(partial(os.readlink, dir_fd=directory), names))
         while True:
@@ -206,7 +215,7 @@ def descriptors(process: int) -> dict[str, int]:
 
 # `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as
 # netstat does; there is none.
-LINK = re.compile(r"socket:\[([1-9][0-9]+)\]\Z", re.ASCII)
+LINK = re.compile(r"socket:\[([1-9][0-9]{1,18})\]\Z", re.ASCII)
 # `[0000]:4242` of older ones, and numbers in C's notation, which netstat reads too.
 ODD = re.compile(r"(?:socket:\[(?=.{3})|\[0000\]:)[ \t]*\+?(0[xX][0-9a-fA-F]+|\d+)\]?\Z", re.ASCII)
 
@@ -219,9 +228,10 @@ def odd_inode(link: str) -> list[int]:
     if not digits.lower().startswith("0x"):
         digits = digits if digits[0] != "0" else "0o" + digits
     try:
-        return [int(digits, 0)]
+        inode = int(digits, 0)
     except ValueError:
         return []
+    return [inode] if inode < (1 << 64) - 1 else []
 
 
 def program_name(process: int) -> str:

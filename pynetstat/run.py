@@ -21,7 +21,7 @@ class Run:
     """One run of the program: what it asks, and what it remembers from round to round.
 
     `status` becomes the exit status, `matched` counts the rows that were given. In the API
-    (`library`) a table that cannot be read is the caller's exception, and nothing is forked.
+    (`library`) a table that cannot be read is the caller's exception.
     """
 
     def __init__(self, options: Options, proc: Proc, library: bool = False) -> None:
@@ -135,7 +135,7 @@ class Run:
 
         options = self.options
         if self.owners is None:
-            crowd = not self.library and crowded(self.proc)
+            crowd = crowded(self.proc)
             every = options.structured or (self.filter and "processes" in self.filter.fields)
             self.owners = Owners(self.proc, options, bool(every), crowd)
         everything = list(tables)
@@ -193,7 +193,10 @@ def crowded(proc: Proc) -> bool:
         used = proc.read("net/sockstat").split()[2]
     except (OSError, IndexError):
         return False
-    return used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
+    import threading
+
+    many = used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
+    return many and threading.active_count() == 1  # who has threads is not to be forked
 
 
 def check(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from array import array
@@ -27,6 +28,11 @@ ANSWER = 1 << 16  # more than the kernel puts into one answer (32 KiB)
 # struct nlmsghdr, then struct inet_diag_req_v2 (linux/inet_diag.h) with an empty inet_diag_sockid
 REQUEST = Struct("=IHHIIBBBxI48x")
 HEADER = Struct("=IH")
+# The same in pieces (length; type, flags, sequence number, port), and struct unix_diag_req:
+# family, states, and what to show
+SIZE, UNIX_HEADER, UNIX_BODY = Struct("=I"), Struct("=HH4s4x"), Struct("=B3xI4xI8x")
+HALVES = Struct("=HH")
+UDIAG_SHOW_NAME = 1
 ERROR = Struct("=i")
 # After the header struct inet_diag_msg. The bytes at which its fields stand:
 #   16 family  17 state  20 and 22 ports, 24 and 40 addresses (network order)
@@ -56,6 +62,43 @@ def tcp_sockets(
     except OSError:
         return None
     return map(decode, chain([first], answers))
+
+
+def unix_names(proc: Proc, options: Options) -> set[tuple[str, str]]:
+    """The unix sockets that there are, by inode and name as /proc/net/unix would write them
+    (" @x", or nothing); empty where the kernel is not to be asked, or refuses.
+
+    Here a name has a length, whatever is in it: there a line end in it starts a new line.
+    """
+    if options.source not in ("auto", "netlink") or not proc.own:
+        return set()
+    mark = os.urandom(4)  # in every header, and not to be guessed by who writes the names
+    header = UNIX_HEADER.pack(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, mark)
+    body = UNIX_BODY.pack(socket.AF_UNIX, 0xFFFFFFFF, UDIAG_SHOW_NAME)
+    found: set[tuple[str, str]] = set()
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as link:
+            link.bind((0, 0))
+            link.send(SIZE.pack(SIZE.size + len(header) + len(body)) + header + body)
+            while True:
+                answer = link.recv(ANSWER)
+                if HEADER.unpack_from(answer)[1] in (NLMSG_ERROR, NLMSG_DONE):
+                    return found
+                found.update(map(unix_name, answer.split(answer[8:16])[1:]))
+    except OSError:
+        return set()
+
+
+def unix_name(message: bytes) -> tuple[str, str]:
+    """struct unix_diag_msg (linux/unix_diag.h): the inode is its second word; four words, then
+    the attributes, of which UNIX_DIAG_NAME (0) comes first where there is one."""
+    inode = str(int.from_bytes(message[4:8], sys.byteorder))
+    length, kind = HALVES.unpack_from(message, 16)
+    if kind:
+        return inode, ""
+    name = message[20 : 16 + length]
+    name = b"@" + name[1:].replace(b"\0", b"@") if name[:1] == b"\0" else name[:-1]
+    return inode, " " + name.decode("latin-1")
 
 
 def states(options: Options) -> int:
@@ -167,3 +210,20 @@ def host_order(ports: memoryview) -> list[int]:
     if sys.byteorder == "little":
         words.byteswap()
     return words.tolist()
+
+
+def listener_limits(proc: Proc) -> dict[int, int]:
+    """How many connections may wait for each tcp listener to accept them, by its inode; what
+    /proc does not tell. Empty where the kernel is not to be asked, or refuses."""
+    found: dict[int, int] = {}
+    if not proc.own:
+        return found
+    for version in ("", "6"):
+        try:
+            for packed in dump(version, 1 << LISTEN):
+                words = memoryview(packed).cast("I")
+                limits, inodes = words[76 // 4 :: LENGTH // 4], words[84 // 4 :: LENGTH // 4]
+                found.update(zip(inodes.tolist(), limits.tolist()))
+        except OSError:
+            continue
+    return found

@@ -87,7 +87,7 @@ def test_unix_paths_are_decoded(proc_tree: Tree) -> None:
 
 def test_exceptions(proc_tree: Tree) -> None:
     root = str(proc_tree())
-    with pytest.raises(pynetstat.Unavailable, match="no support for `AF INET .tcp.'") as caught:
+    with pytest.raises(pynetstat.Unavailable, match=r"no support for `AF INET .tcp.'") as caught:
         list(pynetstat.sockets(root=root, tcp=True))
     assert caught.value.status == 1
     assert list(pynetstat.sockets(root=root)) == []  # nothing was asked for by name

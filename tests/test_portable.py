@@ -153,7 +153,7 @@ MACOS_UNIX = sockets.UNIX._replace(collect=partial(sockets.collect_unix, way=MAC
 
 
 class Live(NamedTuple):
-    ports: set[int]
+    ends: set[tuple[str, int]]
     paths: set[str]
 
 
@@ -186,11 +186,11 @@ def live(tmp_path: Path) -> Iterator[Live]:
             connected.connect((client if family == socket.AF_INET else "::1", 9))
             kept += [datagrams, connected]
         closing, closed = pair(kept[0], "127.0.0.1")
-        ports = {sock.getsockname()[1] for sock in [*kept, closing]}
+        ends = {sock.getsockname()[:2] for sock in [*kept, closing]}
         closing.close()  # waits for its time
         closed.close()
         half, gone = pair(kept[0], "127.0.0.1")
-        ports.add(half.getsockname()[1])
+        ends.add(half.getsockname()[:2])
         gone.close()  # CLOSE_WAIT there, FIN_WAIT2 here
         path, abstract = str(tmp_path / "socket"), f"\0pynetstat-{os.getpid()}"
         for name, kind in (
@@ -202,7 +202,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
             local.bind(name)
             if kind != socket.SOCK_DGRAM:
                 local.listen()
-        yield Live(ports, {path, path + ".dgram", "@" + abstract[1:]})
+        yield Live(ends, {path, path + ".dgram", "@" + abstract[1:]})
 
 
 # What psutil does not tell on Linux. The user is that of the process which holds the socket:
@@ -213,7 +213,7 @@ WITHHELD_UNIX = {"state", "flags", "refcnt", "inode"}
 
 def internet(live: Live, source: str) -> list[Any]:
     rows = api.sockets(source=source, tcp=True, udp=True, programs=True)
-    return [row for row in rows if row.local_port in live.ports]
+    return [row for row in rows if (row.local_address, row.local_port) in live.ends]
 
 
 @linux
@@ -243,7 +243,7 @@ def test_the_choice_of_rows_is_that_of_proc(live: Live, choice: dict[str, bool])
         return Counter(
             (row.proto, row.local_port, row.remote_port, row.state)
             for row in rows
-            if row.local_port in live.ports
+            if (row.local_address, row.local_port) in live.ends
         )
 
     assert ends("psutil") == ends("proc")

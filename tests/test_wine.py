@@ -237,7 +237,7 @@ def test_records(both: Both) -> None:
     ],
 )
 def test_what_windows_has_not(both: Both, options: str, complaint: str) -> None:
-    done = both.run([*both.python, "-m", "pynetstat", options], cwd=both.folder / "prefix")
+    done = both.windows(options)
     assert done.returncode == 1
     expected = f"netstat: no support for `{complaint}' on this system."
     assert done.stderr.decode().splitlines() == [expected]
@@ -255,19 +255,19 @@ def test_every_option_works(both: Both, options: str) -> None:
 def test_a_reader_that_has_gone(both: Both) -> None:
     """Windows has no SIGPIPE; the end is quiet all the same."""
     command = [*both.python, "-m", "pynetstat", "-an", "-c", "--interval", "0"]
-    program = subprocess.Popen(
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=winpy.environment(both.folder),
         cwd=both.folder,
-    )
-    assert program.stdout and program.stderr
-    program.stdout.readline()
-    program.stdout.close()
-    assert program.stderr.read() == b""
-    assert program.wait(60) == 1
+    ) as program:
+        assert program.stdout and program.stderr
+        program.stdout.readline()
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
 
 
 def test_the_tests_of_the_portable_modules(both: Both) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..options import Options
-from ..proc import Proc, Stop, lines_of, reason
+from ..proc import Proc, Stop, lines_of
 from ..table import Column, Listing, Remark, Table, blank, joined, which
 
 

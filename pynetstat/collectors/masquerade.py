@@ -148,7 +148,7 @@ def clocks(protocols: Sequence[str], expires: Sequence[int]) -> list[str]:
 
 
 def named(addresses: Sequence[str], hosts: Sequence[str | None]) -> list[str]:
-    return [host or address for address, host in zip(addresses, hosts)]
+    return [address if host is None else host for address, host in zip(addresses, hosts)]
 
 
 def port_cells(*fields: Sequence[Any]) -> list[str]:

@@ -17,7 +17,7 @@ from ..table import Column, Listing, Remark, Table
 from . import routes6
 from ._headed import Heading, Lacking, read_lines
 from ._route_flags import letters
-from .routes import Route, layout, numeric, opened, tail_columns, unsigned
+from .routes import Route, layout, numeric, opened, tail_columns, told, unsigned
 
 TITLE = "Kernel IP routing cache"
 TITLE6 = "Kernel IPv6 routing cache"
@@ -115,7 +115,7 @@ def columns(options: Options, old: bool = False) -> Iterator[Column]:
         ("Destination", "destination"),
         ("Gateway", "next_hop"),
     ):
-        yield Column(f"{header:<15} ", "%-15s ", f"{field} {field}_host", named)
+        yield Column(f"{header:<15} ", "%-15s ", f"{field} {field}_host", told, True)
     tail = list(tail_columns(options))
     if layout(options) < 3:
         yield from tail
@@ -129,11 +129,7 @@ def columns(options: Options, old: bool = False) -> Iterator[Column]:
     yield Column("  TOS", " %-3s", "tos")
     yield Column(" HHRef", " %-3s", "hh_ref")
     yield Column(" HHUptod", "   %-3s", "hh_uptodate")
-    yield Column("     SpecDst", " %15s", "spec_dst spec_dst_host", named)
-
-
-def named(texts: Sequence[str], hosts: Sequence[str | None]) -> list[str]:
-    return [host or text for text, host in zip(texts, hosts)]
+    yield Column("     SpecDst", " %15s", "spec_dst spec_dst_host", told, True)
 
 
 # IPv6

@@ -235,16 +235,19 @@ def named(
     networks: Sequence[str | None],
 ) -> list[str]:
     """Names are cut to the width of an address."""
-    cells = [host or network or text for text, host, network in zip(texts, hosts, networks)]
     return [
         "default" if text == mask == "0.0.0.0" else cell[:15]
-        for text, mask, cell in zip(texts, masks, cells)
+        for text, mask, cell in zip(texts, masks, told(told(texts, networks), hosts))
     ]
 
 
+def told(texts: Sequence[str], names: Sequence[str | None]) -> list[str]:
+    """The names, and the texts of those without one; a name may be empty."""
+    return [text if name is None else name for text, name in zip(texts, names)]
+
+
 def named_hops(texts: Sequence[str], hosts: Sequence[str | None], bits: Sequence[int]) -> list[str]:
-    cells = [(host or text)[:15] for text, host in zip(texts, hosts)]
-    return unless_rejected(cells, bits)
+    return unless_rejected([cell[:15] for cell in told(texts, hosts)], bits)
 
 
 def unless_rejected(cells: Sequence[Any], bits: Sequence[int]) -> list[Any]:

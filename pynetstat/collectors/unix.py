@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
+from .. import sockdiag
 from ..options import Options
 from ..proc import Proc, lines_of, numbers
 from ..table import Column, Listing, Table, blank, known, owner_columns, which
@@ -33,10 +35,12 @@ class UnixSocket(NamedTuple):
 # A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:
 #   Num       RefCount Protocol Flags    Type St Inode Path
 #   ffff8883059d9c28: 00000002 00000000 00010000 0001 01 23094 /run/u0
-ROW = re.compile(
+BEFORE = (
     r"[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
-    r"((?: [^\n\0]*)?)\n"
 )
+START = re.compile(BEFORE)
+ROW = re.compile(BEFORE + r"((?: [^\n\0]*)?)\n")
+LONGEST = 111  # a blank, the 109 bytes that a name can have, and the line end
 # The same with all the freedom that netstat allows.
 LOOSE = re.compile(
     r"\s*(?:(?:0x)?[0-9A-Fa-f]+|\(nil\)):\s*([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)"
@@ -52,8 +56,14 @@ ACCEPTING = 0x10000
 
 
 def collect(proc: Proc, options: Options) -> Iterator[Table]:
-    """/proc/net/unix; an ancient kernel's table without inodes has them as its paths."""
+    """/proc/net/unix; an ancient kernel's table without inodes has them as its paths.
+
+    A name may hold a line end, and what follows it look like a row: where the kernel tells of
+    its sockets by netlink too, only the rows of these are shown.
+    """
     yield Table(UnixSocket, 0)
+    known = sockdiag.unix_names(proc, options)
+    seen: set[tuple[str, str]] = set()
     try:
         blocks = proc.blocks("net/unix")
     except OSError as error:
@@ -66,10 +76,46 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
         if heading is None:
             heading, _, block = block.partition("\n")
         rows = ROW.findall(block)
-        if block and (len(rows) != block.count("\n") or not block.endswith("\n")):
+        pairs = {row[5:] for row in rows}
+        whole = len(pairs) == len(rows) == block.count("\n")
+        if known and not (whole and pairs <= known and pairs.isdisjoint(seen)):
+            known |= sockdiag.unix_names(proc, options)
+            rows = genuine("".join([block, *blocks]), known - seen)
+        elif block and (len(rows) != block.count("\n") or not block.endswith("\n")):
             rows = loose_rows(proc, block)
         if rows:
             yield decode(list(zip(*rows)), "Inode" in heading, options)
+        seen |= pairs
+
+
+def genuine(text: str, known: set[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """Row by row, where a name holds a line end, or sockets came and went meanwhile: the rows
+    of sockets that the kernel has told of, with their whole names, each once.
+
+    A connection that waits to be accepted has no inode yet, and the name of its listener.
+    """
+    rows, at = [], 0
+    names = {name for _, name in known}
+    while at < len(text):
+        match = START.match(text, at)
+        at = text.find("\n", at) + 1 or len(text)
+        if match is None:
+            continue
+        *fields, code, inode = match.groups()
+        for name in possible(text, match.end()):
+            waiting = inode == "0" and code in ("02", "04") and name in names
+            if waiting or (inode, name) in known:
+                rows.append((*fields, code, inode, name))
+                known.discard((inode, name))
+                at = match.end() + len(name) + 1
+                break
+    return rows
+
+
+def possible(text: str, start: int) -> list[str]:
+    """What the name here may be, the longest first: it ends at one of the line ends."""
+    parts = text[start : start + LONGEST].split("\n")[:-1]
+    return list(accumulate(parts, "{}\n{}".format))[::-1]
 
 
 def loose_rows(proc: Proc, block: str) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -163,5 +164,11 @@ def cell(value: Any) -> Any:
 def harmless(text: str) -> str:
     """Text that no spreadsheet runs and no terminal obeys: `'` before = + - @, controls escaped."""
     if unsafe().search(text):
-        text = unsafe().sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+        text = unsafe().sub(escaped, text)
     return "'" + text if text[:1] in ("=", "+", "-", "@") else text
+
+
+def escaped(found: re.Match[str]) -> str:
+    """\\x1b or \\u202e; a C1 control is \\u009b, since a byte that is no UTF-8 is \\x9b already."""
+    text = found[0].encode("unicode_escape").decode()
+    return text if found[0] < "\x80" else text.replace("\\x", "\\u00")

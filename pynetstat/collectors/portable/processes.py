@@ -92,7 +92,7 @@ def owner_fields(
     fields: dict[str, Any] = {"pid": [None] * len(pids)}
     if processes.way.uids:
         fields["uid"] = lambda: list(map(processes.user_ids(pids).__getitem__, pids))
-    elif options.extend or options.structured:
+    else:
         fields["user"] = lambda: list(map(processes.user_names(pids).__getitem__, pids))
     if options.programs:
         names = processes.names({pid for several in holders for pid, _ in several})

@@ -1,0 +1,288 @@
+"""Rules about tcp connections: never closed, never read, never answered, lost, cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .findings import (
+    Finding,
+    Owner,
+    by_owner,
+    count,
+    end,
+    found,
+    most,
+    others,
+    owned,
+    percent,
+    who,
+)
+from .host import Host
+
+CLOSE_WAIT_SOCKETS = 5  # of one program, and the same ones at both looks
+CLOSE_WAIT_SHARE = 0.1  # of all that the program holds
+CLOSE_WAIT_MANY = 100  # whatever their share
+CLOSE_WAIT_CRITICAL = 1000  # the usual limit of a process is 1024 descriptors
+
+
+def close_wait_leak(host: Host) -> Iterator[Finding]:
+    """The other end has ended these connections (CLOSE_WAIT: they wait for the program here to
+    close its own end). Only the program can do that; until it does, or ends, each of them takes
+    one of its file descriptors, of which it has a limited number, and memory of the system.
+
+    Causes: a program that forgets to close, mostly after an error or a timeout; a pool of
+    connections that does not notice that they are dead; a program that hangs.
+
+    Do: restarting the program sets them free, for a while. Then look for the place where it does
+    not close: data that was never read means that it had lost interest before the other end
+    ended. `pynetstat -tanp --state close-wait` lists them. A few of them are no reason to worry.
+    """
+    rows = host.rows("pid program recv_q remote_address remote_port key", {"CLOSE_WAIT"})
+    later = host.later("", {"CLOSE_WAIT"}) if rows else {}
+    groups = by_owner(row for row in rows if row[-1] in later)
+    many = {}
+    for owner, held in groups.items():
+        share = len(held) / max(host.connections[owner], len(held))
+        if len(held) >= CLOSE_WAIT_MANY or (
+            len(held) >= CLOSE_WAIT_SOCKETS and share >= CLOSE_WAIT_SHARE
+        ):
+            many[owner] = held
+    few = {owner: held for owner, held in groups.items() if any(row[2] for row in held)}
+    chosen = many or few
+    if chosen:
+        critical = max(map(len, chosen.values())) >= CLOSE_WAIT_CRITICAL
+        severity = ("critical" if critical else "warning") if many else "information"
+        yield found(severity, unclosed(chosen), [held_by(*group) for group in chosen.items()])
+
+
+def unclosed(groups: dict[Owner, list[Sequence[Any]]]) -> str:
+    owner, held = next(iter(groups.items()))
+    unread = sum(row[2] or 0 for row in held)
+    text = f"{who(owner)} has not closed {count(len(held), 'connection')} that the other end ended"
+    if unread:
+        text += f", and never read the last {count(unread, 'byte')}"
+    return text + others(list(groups))
+
+
+def held_by(owner: Owner, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """A program's rows that are pid, program, unread bytes, and the other end."""
+    return owned(
+        owner,
+        connections=len(rows),
+        unread_bytes=sum(row[2] or 0 for row in rows),
+        mostly_with=end(*most((row[3], row[4]) for row in rows)),
+    )
+
+
+UNREAD_SOCKETS = 5  # of one program, each with as much unread at both looks
+UNREAD_SHARE = 0.2  # of all that the program holds
+UNREAD_BYTES = 65536  # in one connection: as much as is taken in where nobody reads
+UNREAD_CRITICAL = 100
+
+
+def unread_data(host: Host) -> Iterator[Finding]:
+    """Data has arrived (Recv-Q counts its bytes) and the program does not read it: at both looks
+    as much was waiting. The system keeps it, and when there is no more room, the other end has to
+    stop sending.
+
+    Causes: a program that hangs, that waits for something else (a lock, a disk, another server),
+    or that is too slow for what is sent to it; rarely one that is stopped (Ctrl-Z, a debugger).
+
+    Do: see what the program is doing: `cat /proc/PID/stack` (as root), `strace -p PID`, its log;
+    a state of T in `ps -o stat PID` is a stopped one. Restart it if it hangs.
+    """
+    rows = host.rows(
+        "pid program recv_q remote_address remote_port key", {"ESTABLISHED"}, having="recv_q"
+    )
+    later = host.later("recv_q", {"ESTABLISHED"}) if rows else {}
+    stuck = by_owner(row for row in rows if later.get(row[-1]) == (row[2],))
+    chosen = {}
+    for owner, held in stuck.items():
+        share = len(held) / max(host.connections[owner], len(held))
+        several = len(held) >= UNREAD_SOCKETS and share >= UNREAD_SHARE
+        if several or max(row[2] for row in held) >= UNREAD_BYTES:
+            chosen[owner] = held
+    if chosen:
+        owner, held = next(iter(chosen.items()))
+        critical = len(held) >= UNREAD_CRITICAL
+        yield found(
+            "critical" if critical else "warning",
+            f"{who(owner)} does not read what it was sent: {count(sum(r[2] for r in held), 'byte')}"
+            f" wait in {count(len(held), 'connection')}{others(list(chosen))}",
+            [held_by(*group) for group in chosen.items()],
+        )
+
+
+UNACKNOWLEDGED_TRIES = 3  # about 1.4 seconds without an answer
+UNACKNOWLEDGED_SHARE = 0.1  # of all that the program holds
+UNACKNOWLEDGED_CRITICAL = 50
+
+
+def unacknowledged_data(host: Host) -> Iterator[Finding]:
+    """What was sent is not acknowledged (Send-Q counts its bytes): the system sends it again and
+    again, each time after a longer pause, and after some 15 minutes gives the connection up. The
+    program notices nothing until then, unless it has a timeout of its own.
+
+    Causes: the other machine is gone or cut off, a cable or a wireless link is dead, a firewall
+    has begun to drop the packets, or large packets do not fit through (MTU) while small ones do.
+
+    Do: `ping` the other end, then `tracepath` it, which shows up to where packets come and how
+    large they may be. If only this program's connections are hit, ask who runs the other end.
+    """
+    names = "pid program send_q remote_address remote_port key timer"
+    states = {"ESTABLISHED", "CLOSE_WAIT"}
+    rows = [row for row in host.rows(names, states, having="send_q") if row[-1].retransmits]
+    later = host.later("timer", states) if rows else {}
+    lost = []
+    for row in rows:
+        timer = later.get(row[-2], (row[-1],))[0]
+        if timer.name == "on" and timer.retransmits >= UNACKNOWLEDGED_TRIES and row[-2] in later:
+            lost.append((*row[:-1], timer.retransmits))
+    chosen = {}
+    for owner, held in by_owner(lost).items():
+        if len(held) >= UNACKNOWLEDGED_SHARE * host.connections[owner]:
+            chosen[owner] = held
+    if chosen:
+        owner, held = next(iter(chosen.items()))
+        critical = len(held) >= UNACKNOWLEDGED_CRITICAL
+        unsent = count(sum(row[2] for row in held), "byte")
+        yield found(
+            "critical" if critical else "warning",
+            f"{who(owner)} gets no answer in {count(len(held), 'connection')}: {unsent} were sent"
+            f" up to {max(row[-1] for row in held) + 1} times in vain{others(list(chosen))}",
+            [unanswered(*group) for group in chosen.items()],
+        )
+
+
+def unanswered(owner: Owner, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """A program's rows that are pid, program, bytes, the other end, ..., how often repeated."""
+    return owned(
+        owner,
+        connections=len(rows),
+        unacknowledged_bytes=sum(row[2] for row in rows),
+        repeated=max(row[-1] for row in rows),
+        mostly_with=end(*most((row[3], row[4]) for row in rows)),
+    )
+
+
+SYN_SENT_TRIES = 1  # repeated at least so often, and unanswered at both looks
+SYN_SENT_SHARE = 0.2  # of all that the program holds
+SYN_SENT_CRITICAL = 50
+
+
+def syn_sent_stuck(host: Host) -> Iterator[Finding]:
+    """The program wants to connect, and nothing comes back (SYN_SENT: the first packet, SYN, is
+    sent and not answered). A machine that is there would accept or refuse at once; silence means
+    that the packets are lost. After about two minutes the system gives up.
+
+    Causes: a wrong or old address, a machine that is off, a firewall on the way (or here) that
+    drops instead of refusing, a missing route.
+
+    Do: check the address that the program was given, then `ping` it and `tracepath` it. If other
+    ports of the same machine answer, it is a firewall.
+    """
+    names = "pid program remote_address remote_port key"
+    rows = host.rows(names, {"SYN_SENT"})
+    later = host.later("timer", {"SYN_SENT"}) if rows else {}
+    silent = []
+    for row in rows:
+        timer = later.get(row[-1], (None,))[0]
+        if timer is not None and timer.retransmits >= SYN_SENT_TRIES:
+            silent.append((*row, timer.retransmits))
+    chosen = {}
+    for owner, held in by_owner(silent).items():
+        if len(held) >= SYN_SENT_SHARE * host.connections[owner]:
+            chosen[owner] = held
+    if chosen:
+        owner, held = next(iter(chosen.items()))
+        place = end(*most((row[2], row[3]) for row in held))
+        yield found(
+            "critical" if len(held) >= SYN_SENT_CRITICAL else "warning",
+            f"{who(owner)} cannot reach {place}: {count(len(held), 'attempt')} to connect"
+            f" without an answer{others(list(chosen))}",
+            [
+                owned(
+                    owner,
+                    attempts=len(held),
+                    repeated=max(row[-1] for row in held),
+                    mostly_to=end(*most((row[2], row[3]) for row in held)),
+                )
+                for owner, held in chosen.items()
+            ],
+        )
+
+
+RETRANSMITTED_SEGMENTS = 20  # between the looks
+RETRANSMITTED_SHARE = 0.05  # of those sent
+RETRANSMITTED_CRITICAL = 0.2
+
+
+def retransmissions(host: Host) -> Iterator[Finding]:
+    """Much of what this machine sends is lost on the way and has to be sent again
+    (retransmission). Everything over the network becomes slow; up to some 2 % is ordinary.
+
+    Causes: a bad cable, plug or wireless link, a line or a switch that is overloaded, two ends
+    of a cable that disagree about the speed, a firewall that drops.
+
+    Do: `pynetstat -i` shows whether an interface here counts errors. If not, `tracepath` or `mtr`
+    to the other end of the connections below shows where packets are lost.
+    """
+    again, sent = host.grown("Tcp", "RetransSegs"), host.grown("Tcp", "OutSegs")
+    share = again / max(sent + again, 1)
+    if again < RETRANSMITTED_SEGMENTS or share < RETRANSMITTED_SHARE:
+        return
+    rows = host.rows("pid program send_q remote_address remote_port", having="send_q")
+    groups = by_owner(rows)
+    busiest = sorted(groups, key=lambda owner: -sum(row[2] for row in groups[owner]))[:5]
+    evidence = [
+        owned(
+            owner,
+            connections=len(groups[owner]),
+            bytes_on_the_way=sum(row[2] for row in groups[owner]),
+            mostly_with=end(*most((row[3], row[4]) for row in groups[owner])),
+        )
+        for owner in busiest
+    ]
+    most_of_it = f"; most data on the way is that of {who(busiest[0])}" if busiest else ""
+    yield found(
+        "critical" if share >= RETRANSMITTED_CRITICAL else "warning",
+        f"{percent(share)} of what is sent gets lost: {count(again, 'segment')} of {sent + again:,}"
+        f" were sent again{most_of_it}",
+        evidence,
+    )
+
+
+RESETS = 20  # between the looks
+RESET_SHARE = 0.25  # of the connections that were opened meanwhile
+REFUSED = 20
+REFUSED_SHARE = 0.5  # of the attempts to connect
+
+
+def resets(host: Host) -> Iterator[Finding]:
+    """Connections are cut off instead of being closed (reset), or refused when they are opened.
+    What was still on the way in a connection that is reset is lost.
+
+    Causes: programs that crash or are killed, that close while there is something left to read,
+    or that are asked at a port where nothing listens; a firewall or a load balancer that ends
+    connections which it thinks too old; someone who tries ports one after the other.
+
+    Do: the system does not record whose connections they were. `tcpdump -n 'tcp[13] & 4 != 0'`
+    shows each reset with both ends, and `pynetstat -tlnp` which program that port belongs to.
+    """
+    cut = host.grown("Tcp", "EstabResets")
+    actively, passively = host.grown("Tcp", "ActiveOpens"), host.grown("Tcp", "PassiveOpens")
+    failed, sent = host.grown("Tcp", "AttemptFails"), host.grown("Tcp", "OutRsts")
+    evidence = [
+        {"what": "open connections cut off", "times": cut},
+        {"what": "attempts to connect that failed", "times": failed},
+        {"what": "connections opened from here", "times": actively},
+        {"what": "connections opened from elsewhere", "times": passively},
+        {"what": "resets that this machine sent", "times": sent},
+    ]
+    if cut >= RESETS and cut >= RESET_SHARE * (actively + passively):
+        text = f"{count(cut, 'open connection')} were cut off in {host.seconds:.1f} seconds"
+        yield found("warning", f"{text}, while {actively + passively:,} were opened", evidence)
+    elif failed >= REFUSED and failed >= REFUSED_SHARE * (actively + passively):
+        text = f"{count(failed, 'attempt')} to connect failed in {host.seconds:.1f} seconds"
+        yield found("warning", f"{text}, of {actively + passively:,}", evidence)

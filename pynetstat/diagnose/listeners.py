@@ -1,0 +1,148 @@
+"""Rules about programs that listen: too slow to accept, flooded, open to everybody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ..sockdiag import listener_limits
+from .findings import Blind, Finding, count, end, found, others, owned, who
+from .host import Host
+
+LISTEN_WAITING = 100  # connections, where the limit of the listener is not known
+LISTEN_OVERFLOWS = 10  # between the looks
+LISTEN_SHARE = 0.01  # of the connections that came in meanwhile
+
+
+def listen_overflow(host: Host) -> Iterator[Finding]:
+    """Connections come in faster than the program accepts them: they wait in a queue (of a
+    listener, Recv-Q counts them), and when it is full, further ones are turned away. Who
+    connects sees a slow server, or none.
+
+    Causes: a program that hangs or is overloaded, has too few threads or processes, or asked for
+    a short queue (its listen() call, or the setting net.core.somaxconn, which is the upper bound).
+
+    Do: see what keeps the program from accepting (its log, its load, `strace -p PID`). If it is
+    only bursts, give it a longer queue: `backlog` or a like setting of the program, and
+    `sysctl net.core.somaxconn`.
+    """
+    limits = listener_limits(host.proc)
+    names = "pid program local_address local_port recv_q key"
+    rows = host.rows(names, {"LISTEN"}, having="recv_q")
+    later = host.later("recv_q", {"LISTEN"}) if rows else {}
+    full = []
+    for *row, waiting, key in rows:
+        limit = max(limits.get(key, LISTEN_WAITING), 1)
+        if waiting >= limit and later.get(key, (0,))[0] >= limit:
+            full.append((*row, waiting, limits.get(key)))
+    full.sort(key=lambda row: -row[-2])
+    fullest = full or sorted(((*row[:-1], None) for row in rows), key=lambda row: -row[-2])[:3]
+    problem, lost = "", 0
+    try:
+        lost = host.grown("TcpExt", "ListenOverflows")
+        accepted = host.grown("Tcp", "PassiveOpens")
+    except Blind as blind:
+        problem, accepted = str(blind), 0
+    if full:
+        where = end(*full[0][2:4])
+        text = f"{who(full[0][:2])} does not accept the connections at {where} fast enough:"
+        text += f" {full[0][-2]:,} wait"
+        if full[0][-1] is not None:
+            text += f" where {full[0][-1]:,} have room"
+    elif lost >= LISTEN_OVERFLOWS and lost >= LISTEN_SHARE * (accepted + lost):
+        text = "Connections come in bursts that are more than a program accepts"
+        text += f"; most wait for {who(fullest[0][:2])}" if fullest else ""
+    else:
+        text = ""
+    if text:
+        text += f"; {count(lost, 'attempt')} to connect met a full queue" if lost else ""
+        evidence = [
+            owned(
+                (pid, program), listens_at=end(address, port), waiting=waiting, room_for=limit
+            )
+            for pid, program, address, port, waiting, limit in fullest
+        ]
+        yield found("critical" if full and lost else "warning", text + others(full), evidence)
+    if problem:
+        raise Blind(problem)
+
+
+SYN_RECV_SOCKETS = 100  # half-open and our answer repeated at least once
+SYN_RECV_SHARE = 0.5  # of all that are half-open
+SYN_COOKIES = 50  # between the looks
+
+
+def syn_flood(host: Host) -> Iterator[Finding]:
+    """Many connections are begun and not completed (SYN_RECV: somebody has knocked, was answered,
+    and does not answer in turn). They fill the queue of those who are about to come in; the system
+    defends itself with cookies: it remembers nothing and asks the other end to prove itself.
+
+    Causes: an attack with forged addresses (SYN flood), someone who scans the network, or a path
+    on which our answers get lost (a missing or wrong route back, a firewall).
+
+    Do: leave `sysctl net.ipv4.tcp_syncookies` at 1. If the addresses below are all different and
+    unknown, ask your provider to filter. If they are your own clients, look for the way back:
+    `ip route get ADDRESS`.
+    """
+    rows = host.rows("local_port remote_address timer", {"SYN_RECV"})
+    silent = [row for row in rows if row[2].retransmits]
+    cookies = host.grown("TcpExt", "SyncookiesSent")
+    many = len(silent) >= SYN_RECV_SOCKETS and len(silent) >= SYN_RECV_SHARE * len(rows)
+    if not many and cookies < SYN_COOKIES:
+        return
+    evidence = []
+    for port, number in Counter(row[0] for row in silent or rows).most_common(5):
+        sources = {row[1] for row in rows if row[0] == port}
+        owner = host.listeners.get(port, (None, None))
+        shown = ", ".join(sorted(sources)[:3]) + (", ..." if len(sources) > 3 else "")
+        evidence.append(
+            owned(owner, port=port, half_open=number, addresses=len(sources), such_as=shown)
+        )
+    if evidence:
+        worst = evidence[0]
+        target = f"{who((worst['pid'], worst['program']))} at port {worst['port']}"
+        text = f"{count(len(rows), 'connection')} to {target} are begun and not completed"
+        text += f", from {count(worst['addresses'], 'address')}"
+    else:
+        text = "Connections are begun faster than they are completed"
+    text += f"; the system had to send {count(cookies, 'cookie')}" if cookies else ""
+    yield found("critical" if cookies >= SYN_COOKIES else "warning", text, evidence)
+
+
+def exposed_listeners(host: Host) -> Iterator[Finding]:
+    """These programs listen on every address of the machine: whoever can reach one of them, and
+    is not stopped by a firewall, can talk to the program.
+
+    Causes: that is how most programs are set up, and often as it should be.
+
+    Do: see whether each of them is meant for others. One that serves only this machine should
+    listen at 127.0.0.1 (its setting is mostly called bind, listen or host).
+    """
+    everywhere = {"0.0.0.0", "::"}
+    seen: dict[Any, int] = {}
+    names = "pid program proto local_address local_port"
+    for row in host.rows(names, {"LISTEN"}):
+        if row[3] in everywhere:
+            seen.setdefault(row, 0)
+    lowest = ephemeral(host)
+    for *row, remote in host.rows(f"{names} remote_port", protocol="udp"):
+        if row[3] in everywhere and not remote and row[4] < lowest:
+            seen.setdefault(tuple(row), 0)
+    if seen:
+        rows = sorted(seen, key=lambda row: (row[4], row[2]))
+        programs = dict.fromkeys(row[1] or "?" for row in rows)
+        named = ", ".join(list(programs)[:4]) + (", ..." if len(programs) > 4 else "")
+        yield found(
+            "information",
+            f"{count(len(rows), 'port')} can be reached at every address of this machine: {named}",
+            [owned(row[:2], proto=row[2], listens_at=end(*row[3:])) for row in rows],
+        )
+
+
+def ephemeral(host: Host) -> int:
+    """The first of the ports that clients are given: a udp socket there serves nobody."""
+    try:
+        return host.setting("ipv4/ip_local_port_range")[0]
+    except Blind:
+        return 32768

@@ -1,0 +1,202 @@
+"""Rules about udp, interfaces and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .findings import Blind, Finding, count, end, found, others, owned, percent, who
+from .host import Host
+
+UDP_DROPS = 10  # datagrams: between the looks, or ever by a socket that is not read
+UDP_SHARE = 0.01  # of those that came in meanwhile
+
+
+def udp_drops(host: Host) -> Iterator[Finding]:
+    """Datagrams (packets of udp) came in and were thrown away, because the program does not read
+    them fast enough and its receive buffer is full. With udp nobody sends them again.
+
+    Causes: a program that hangs or is too slow for what is sent to it; bursts that are more than
+    its buffer holds.
+
+    Do: see why the program does not keep up (its load, its log, `strace -p PID`). If it is only
+    bursts, give it a larger buffer: a setting of the program, up to `sysctl net.core.rmem_max`;
+    programs that do not care get `net.core.rmem_default`.
+    """
+    owners = {
+        row[0]: row[1:]
+        for row in host.rows("inode pid program local_address local_port", protocol="udp")
+    }
+    lost, fresh = [], 0
+    for inode, (waiting, dropped) in host.after.udp.items():
+        earlier = host.before.udp.get(inode, (0, dropped))
+        grown = max(dropped - earlier[1], 0)
+        fresh += grown
+        stuck = 0 < waiting == earlier[0]
+        if (grown or (stuck and dropped >= UDP_DROPS)) and inode in owners:
+            lost.append((grown, dropped, waiting, stuck, owners[inode]))
+    received = errors = 0
+    problem = ""
+    for section, prefix in (("Udp", ""), ("Udp6", "Udp6")):
+        try:
+            received += host.grown(section, f"{prefix}InDatagrams")
+            errors += host.grown(section, f"{prefix}RcvbufErrors")
+        except Blind as blind:
+            problem = problem or (str(blind) if section == "Udp" else "")
+    fresh = max(fresh, errors)
+    share = fresh / max(received + fresh, 1)
+    if (fresh >= UDP_DROPS and share >= UDP_SHARE) or any(one[3] for one in lost):
+        lost.sort(key=lambda one: (-one[0], -one[1]))
+        yield found("warning", dropped_by(host, lost, fresh, share), [udp_row(*one) for one in lost])
+    problems = (host.after.problems.get(name) for name in ("net/udp", "net/udp6"))
+    problem = problem or (next(problems) or "")
+    if problem:
+        raise Blind(problem)
+
+
+def dropped_by(host: Host, lost: list[Any], fresh: int, share: float) -> str:
+    if not lost:
+        return (
+            f"{count(fresh, 'datagram')} ({percent(share)} of those that came in) were thrown away"
+            " since a receive buffer was full; the socket is closed by now"
+        )
+    grown, dropped, waiting, stuck, owner = lost[0]
+    text = f"{who(owner[:2])} does not read fast enough what it is sent at udp {end(*owner[2:])}:"
+    if stuck and not grown:
+        text = f"{who(owner[:2])} does not read what it is sent at udp {end(*owner[2:])}:"
+        return text + f" {count(dropped, 'datagram')} were thrown away so far{others(lost)}"
+    when = f"in {host.seconds:.1f} seconds"
+    return text + f" {count(grown, 'datagram')} were thrown away {when}{others(lost)}"
+
+
+def udp_row(grown: int, dropped: int, waiting: int, stuck: bool, owner: Any) -> dict[str, Any]:
+    place = end(*owner[2:])
+    more = {"thrown_away": grown, "ever": dropped, "unread_bytes": waiting}
+    return owned(owner[:2], receives_at=place, **more)
+
+
+INTERFACE_ERRORS = 10  # between the looks
+INTERFACE_SHARE = 0.01  # of the packets meanwhile
+INTERFACE_DROPS = 100  # packets that came in and found no buffer, or no protocol to take them
+INTERFACE_DROP_SHARE = 0.05
+INTERFACE_EVER = 100  # errors since it is there: only told
+KINDS = {
+    "rx": ("errors", "over_errors", "frame_errors"),
+    "tx": ("errors", "fifo_errors", "carrier_errors"),
+}
+
+
+def interface_errors(host: Host) -> Iterator[Finding]:
+    """Packets are damaged or lost in an interface of this machine. The errors of its cable, plug,
+    wireless link or driver are counted there; connections become slow, since what is lost has to
+    be sent again.
+
+    Causes: a bad cable or plug, a weak wireless signal, two ends that disagree about speed or
+    duplex, a machine too busy to fetch the packets in time (drops, over-runs).
+
+    Do: `pynetstat -ci` shows the counters every second. Change cable and port, compare both ends
+    with `ethtool IFACE`; `ethtool -S IFACE` tells the errors apart. For drops, a larger ring:
+    `ethtool -G IFACE rx 4096`.
+    """
+    if problem := host.after.problems.get("net/dev"):
+        raise Blind(problem)
+    before = {one.ifname: one.stats for one in host.before.interfaces}
+    now, ever = [], []
+    for one in host.after.interfaces:
+        for side, direction in (("rx", "received"), ("tx", "sent")):
+            if not one.stats or not before.get(one.ifname):
+                continue
+            last, first = one.stats[side], before[one.ifname][side]
+            packets, errors, drops = (last[n] - first[n] for n in ("packets", "errors", "dropped"))
+            row = {"interface": one.ifname, "direction": direction, "errors": errors}
+            row |= {"dropped": drops, "packets": packets}
+            kinds = {name: last[name] - first[name] for name in KINDS[side][1:]}
+            bad = max(errors, *kinds.values())
+            if (bad >= INTERFACE_ERRORS and bad >= INTERFACE_SHARE * (packets + bad)) or (
+                drops >= INTERFACE_DROPS and drops >= INTERFACE_DROP_SHARE * (packets + drops)
+            ):
+                now.append((bad + drops, row | kinds))
+            elif last["errors"] >= max(INTERFACE_EVER, INTERFACE_SHARE * last["packets"]):
+                row = {name: last.get(name, value) for name, value in row.items()}
+                ever.append((last["errors"], row))
+    chosen = now or ever
+    if chosen:
+        chosen.sort(key=lambda one: -one[0])
+        row = chosen[0][1]
+        wrong = f"{count(row['errors'], 'error')} and {count(row['dropped'], 'lost packet')}"
+        when = f"in {host.seconds:.1f} seconds" if now else "since it is there, none of them now"
+        text = f"The interface {row['interface']} has {wrong} of {row['packets']:,} {row['direction']}"
+        yield found(
+            "warning" if now else "information", f"{text} {when}", [row for _, row in chosen]
+        )
+
+
+def no_default_route(host: Host) -> Iterator[Finding]:
+    """The machine does not know where to send packets for the rest of the world: its table of
+    routes has no entry `default`. What is on its own networks is reached, everything else is
+    "Network is unreachable".
+
+    Causes: the network was not set up to its end (DHCP without an answer, a wrong configuration),
+    or a VPN or a container tool has removed the route. A machine may be meant to be like that.
+
+    Do: `pynetstat -rn` shows the routes. Ask for an address anew (`dhclient`, `nmcli`,
+    `networkctl renew`), or add the route: `ip route add default via GATEWAY`.
+    """
+    routes = host.routes()
+    halves = {route.dst for route in routes}
+    if "default" in halves or {"0.0.0.0/1", "128.0.0.0/1"} <= halves or {"::/1", "8000::/1"} <= halves:
+        return
+    if problem := host.after.problems.get("net/route"):
+        raise Blind(problem)
+    devices = {route.dev for route in routes} - {"lo", None}
+    try:
+        unreachable = host.grown("Ip", "OutNoRoutes")
+    except Blind:
+        unreachable = 0
+    rows = [{"destination": route.dst, "interface": route.dev} for route in routes[:10]]
+    if not devices:
+        text = "This machine has no network but itself (loopback), and no way out"
+        yield found("information", text, rows)
+        return
+    text = "There is no route to the rest of the world (no default route)"
+    text += f"; {count(unreachable, 'packet')} could not be sent meanwhile" if unreachable else ""
+    yield found("critical" if unreachable else "warning", text, rows)
+
+
+def route_over_down_interface(host: Host) -> Iterator[Finding]:
+    """A route leads over an interface that is switched off or has no link (no cable, no other
+    end). What is sent there is lost.
+
+    Causes: a cable that is out, a switch or an access point that is off, an interface that was
+    taken down by hand, a virtual one whose other end is gone.
+
+    Do: `ip link` shows the state of each interface. Plug it in, or `ip link set IFACE up`; if it is
+    down for good, remove its routes: `ip route del DESTINATION dev IFACE`.
+    """
+    flags = {one.ifname: one.flags for one in host.after.interfaces}
+    routes = [route for route in host.routes() if route.dev and route.dev != "lo"]
+    if problem := host.after.problems.get("net/route"):
+        raise Blind(problem)
+    if routes and not any(flags.values()):
+        raise Blind("whether an interface is up is told by the kernel alone, not by its files")
+    dead = [
+        {
+            "destination": route.dst,
+            "gateway": route.gateway,
+            "interface": route.dev,
+            "state": "no link" if "UP" in (flags[route.dev] or ()) else "down",
+        }
+        for route in routes
+        if route.dev in flags and not {"UP", "RUNNING"} <= {*(flags[route.dev] or ())}
+    ]
+    living = {route.dst for route in routes} - {row["destination"] for row in dead}
+    # A network of its own without anybody in it (a bridge for containers) is no trouble.
+    bad = [row for row in dead if row["gateway"] or row["destination"] == "default"]
+    if not dead:
+        return
+    row = (bad or dead)[0]
+    cut_off = any(row["destination"] == "default" for row in bad) and "default" not in living
+    severity = "critical" if cut_off else "warning" if bad else "information"
+    text = f"The route to {row['destination']} leads over {row['interface']}, which "
+    text += "is down" if row["state"] == "down" else "has no link"
+    yield found(severity, text + others(bad or dead, "route"), bad or dead)

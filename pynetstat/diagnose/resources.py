@@ -1,0 +1,318 @@
+"""Rules about what the system has only so much of: ports, memory, tables."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from ..proc import counters
+from ..table import Table
+from .findings import Blind, Finding, Owner, by_owner, count, end, found, others, owned, percent, who
+from .host import Host
+
+PORTS_SHARE = 0.8  # of the ports that clients may be given, towards one destination
+PORTS_CRITICAL = 0.95
+
+
+def port_exhaustion(host: Host) -> Iterator[Finding]:
+    """The local ports run out. Each connection to one and the same destination needs a port of
+    its own at this end, from a fixed range (net.ipv4.ip_local_port_range); when all are taken,
+    programs cannot connect to it any more ("Cannot assign requested address").
+
+    Causes: a program that opens a connection for each request instead of keeping a few open
+    (closed ones keep their port for another minute, in the state TIME_WAIT), or that never closes.
+
+    Do: let the program keep its connections (keep-alive, a pool). To gain time: a wider range
+    (`sysctl net.ipv4.ip_local_port_range="1024 65535"`), `net.ipv4.tcp_tw_reuse` at 1, or further
+    addresses for the destination.
+    """
+    low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
+    room = max(high - low + 1 - len(reserved(host, low, high)), 1)
+    used = []
+    for protocol in ("tcp", "udp"):
+        tables = host.of(protocol)
+        for destination, number in Counter(chain.from_iterable(map(routes, tables))).most_common():
+            if number < PORTS_SHARE * room:
+                break
+            rows = towards(tables, destination, low, high)
+            taken = len({row[3] for row in rows})
+            if taken >= PORTS_SHARE * room:
+                used.append((taken, protocol, destination, rows))
+    if not used:
+        return
+    used.sort(key=lambda one: -one[0])
+    taken, protocol, destination, rows = used[0]
+    owner = next(iter(by_owner(rows)))
+    closed = sum(row[2] == "TIME_WAIT" for row in rows)
+    text = f"{taken:,} of the {room:,} ports for {place(protocol, *destination[1:])} are taken"
+    text += f", {closed:,} of them by connections that are closed already" if closed else ""
+    text += f", most by {who(owner)}" if owner[0] is not None else ""
+    yield found(
+        "critical" if taken >= PORTS_CRITICAL * room else "warning",
+        text + others(used, "destination"),
+        [taken_by(room, *one) for one in used],
+    )
+
+
+def reserved(host: Host, low: int, high: int) -> set[int]:
+    """net.ipv4.ip_local_reserved_ports, `8080,9148-9150`, as far as it is within the range."""
+    try:
+        text = host.proc.read("sys/net/ipv4/ip_local_reserved_ports")
+    except OSError:
+        return set()
+    ports: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        for start in counters(first)[:1]:
+            stop = (counters(last) or [start])[0] if dash else start
+            ports.update(range(max(start, low), min(stop, high) + 1))
+    return ports
+
+
+def routes(table: Table) -> Iterator[Sequence[Any]]:
+    """From which address to which destination: within each of these a port is taken once."""
+    return zip(table["local_address"], table["remote_address"], table["remote_port"])
+
+
+def towards(
+    tables: Sequence[Table], destination: Sequence[Any], low: int, high: int
+) -> list[tuple[Any, ...]]:
+    """pid, program, state and port of the sockets with this destination and a client's port."""
+    found = []
+    for table in tables:
+        names = ("pid", "program", "state", "local_port")
+        for route, row in zip(routes(table), zip(*map(table.__getitem__, names))):
+            if route == destination and low <= row[3] <= high:
+                found.append(row)
+    return found
+
+
+def place(protocol: str, address: str, port: int) -> str:
+    return f"{protocol} to {end(address, port)}" if port else f"{protocol} sockets that wait"
+
+
+def taken_by(
+    room: int, taken: int, protocol: str, destination: Sequence[Any], rows: Sequence[Any]
+) -> dict[str, Any]:
+    owner, held = next(iter(by_owner(rows).items()))
+    return owned(
+        owner,
+        destination=place(protocol, *destination[1:]),
+        ports_taken=taken,
+        ports_there_are=room,
+        by_this_program=len(held) if owner[0] is not None else None,
+        time_wait=sum(row[2] == "TIME_WAIT" for row in rows),
+    )
+
+
+TIME_WAIT_SOCKETS = 10_000
+TIME_WAIT_SHARE = 0.75  # of all tcp sockets
+TIME_WAIT_PORTS = 0.5  # of the ports that clients may be given, towards one destination
+TIME_WAIT_FLOOR = 1000  # sockets from which the two shares of something count
+TIME_WAIT_BUCKETS = 0.8  # of net.ipv4.tcp_max_tw_buckets
+
+
+def time_wait_flood(host: Host) -> Iterator[Finding]:
+    """Very many connections have been closed during the last minute. The end that closes first
+    keeps a note of each for 60 seconds (TIME_WAIT), so that stray packets are not taken for a new
+    connection's. A note costs little, but as long as it stands, its port is taken.
+
+    Causes: a program that opens a new connection for each request and closes it again.
+
+    Do: let the program keep its connections (HTTP keep-alive, a pool). Harmless on a server whose
+    clients are many; where one program talks to one destination, its ports are running out.
+    """
+    number = host.states["TIME_WAIT"]
+    if number < TIME_WAIT_FLOOR:
+        return
+    ends = "local_port remote_address remote_port"
+    rows = host.rows(ends, {"TIME_WAIT"})
+    destinations = Counter(zip([row[1] for row in rows], [row[2] for row in rows]))
+    (address, port), largest = destinations.most_common(1)[0]
+    low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
+    limit = host.setting("ipv4/tcp_max_tw_buckets")[0]
+    share = number / sum(host.states.values())
+    one = largest >= TIME_WAIT_FLOOR and largest >= TIME_WAIT_PORTS * (high - low + 1)
+    if not (
+        one
+        or number >= TIME_WAIT_BUCKETS * limit
+        or (number >= TIME_WAIT_SOCKETS and share >= TIME_WAIT_SHARE)
+    ):
+        return
+    served, serving = Counter(row[0] for row in rows).most_common(1)[0]
+    if serving > largest:  # it is this end that closes what others open
+        owner = host.listeners.get(served, (None, None))
+        text = f"at port {served}" + (f" of {who(owner)}" if owner[0] is not None else "")
+    else:
+        owner = talker(host, address, port)
+        text = f"to {end(address, port)}" + (f", by {who(owner)}" if owner[0] is not None else "")
+    yield found(
+        "warning",
+        f"{count(number, 'connection')} were closed within the last minute, most of them {text}",
+        [
+            owned(
+                owner,
+                port=served if serving > largest else None,
+                destination=None if serving > largest else end(address, port),
+                time_wait=max(serving, largest),
+                of_all_time_wait=number,
+                room_for=limit,
+            )
+        ],
+    )
+
+
+def talker(host: Host, address: str, port: int) -> Owner:
+    """The program that has most of the living connections to a destination. One that is closed
+    belongs to nobody, but who closed so many has mostly some left; otherwise the program here
+    that is the destination itself."""
+    rows = host.rows("pid program remote_address remote_port", having="pid")
+    found = Counter(row[:2] for row in rows if row[2:] == (address, port))
+    if found:
+        return found.most_common(1)[0][0]
+    own = {row[0] for row in host.rows("local_address")}
+    return host.listeners.get(port, (None, None)) if address in own else (None, None)
+
+
+ORPHANS = 1000
+ORPHAN_SHARE = 0.2  # of all tcp sockets
+ORPHAN_LIMIT = 0.5  # of net.ipv4.tcp_max_orphans
+ORPHAN_CRITICAL = 0.9
+
+
+def orphans(host: Host) -> Iterator[Finding]:
+    """Many connections have been left by their program and are not done: the system still tries
+    to deliver the last data, or waits for the other end to say goodbye (orphans). Each takes up to
+    64 kB of memory; beyond a limit the system cuts them off.
+
+    Causes: a program that ends, or gives up, while its clients no longer answer; clients that
+    vanish (phones, an attack); a firewall that drops the last packets.
+
+    Do: see with whom they are, below: are these machines there? `net.ipv4.tcp_orphan_retries`
+    (how often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.
+    """
+    ends = "local_port remote_address remote_port inode timer"
+    states = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"}
+    rows = [
+        row for row in host.rows(ends, states) if not row[3] and row[4].name != "timewait"
+    ]
+    total, limit = len(rows), 0
+    try:
+        limit = host.setting("ipv4/tcp_max_orphans")[0]
+        total = max(total, host.after.value("TCP", "orphan"))
+    except Blind:  # a network namespace does not see the limit, which is that of the whole host
+        pass
+    near = limit > 0 and total >= ORPHAN_LIMIT * limit
+    if not near and (
+        len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())
+    ):
+        return
+    served = Counter(row[0] for row in rows).most_common(1)
+    owner = host.listeners.get(served[0][0], (None, None)) if served else (None, None)
+    distant = Counter(row[1] for row in rows).most_common(5)
+    text = f"{count(total, 'connection')} were left by their program and are not done"
+    text += f", of {limit:,} that the system allows" if limit else ""
+    text += f"; most were those of {who(owner)}" if owner[0] is not None else ""
+    yield found(
+        "critical" if limit > 0 and total >= ORPHAN_CRITICAL * limit else "warning",
+        text,
+        [{"connections": number, "with": address} for address, number in distant],
+    )
+
+
+MEMORY_PRESSURES = 1  # times that the system began to save, between the looks
+MEMORY_LIMIT = 0.9  # of the most that the system grants
+
+
+def memory_pressure(host: Host) -> Iterator[Finding]:
+    """The memory that the system grants to all sockets together (net.ipv4.tcp_mem, udp_mem) is
+    nearly used up. Beyond the second of its three numbers the system makes buffers smaller and
+    throws packets away, and beyond the third it cuts connections off.
+
+    Causes: programs that do not read what arrives, other ends that do not take what is sent, very
+    many connections with full buffers.
+
+    Do: look at the programs below, which have most data waiting; `pynetstat -tanp --sort -recv_q`
+    lists their connections. If the machine has memory to spare, raise `sysctl net.ipv4.tcp_mem`.
+    """
+    full, seen = [], 0
+    for protocol in ("TCP", "UDP"):
+        try:
+            limits = host.setting(f"ipv4/{protocol.lower()}_mem")
+            used = host.after.value(protocol, "mem")
+        except Blind:
+            continue
+        seen += 1
+        if len(limits) == 3 and used >= min(limits[1], limits[2]):
+            full.append((protocol, used, *limits))
+    if seen < 2:  # the limits are the whole host's, and no network namespace but the first sees them
+        pressed = host.grown("TcpExt", "TCPMemoryPressures")
+        cut = host.grown("TcpExt", "TCPAbortOnMemory")
+        if not full and pressed + cut >= MEMORY_PRESSURES:
+            text = f"The memory for tcp ran short {count(pressed, 'time')}"
+            text += f", and {count(cut, 'connection')} were cut off" if cut else ""
+            yield found("critical" if cut else "warning", text, waiting(host))
+    if full:
+        page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+        protocol, used, _, pressure, most = full[0]
+        yield found(
+            "critical" if used >= MEMORY_LIMIT * most else "warning",
+            f"{protocol} takes {count(used * page, 'byte')} of memory; from {pressure * page:,} the"
+            f" system saves, and {most * page:,} is the most",
+            [
+                *({"memory_of": one[0], "bytes": one[1] * page} for one in full),
+                *waiting(host),
+            ],
+        )
+
+
+def waiting(host: Host) -> list[dict[str, Any]]:
+    """The five programs that have most data in their queues."""
+    sizes: Counter[Owner] = Counter()
+    for protocol in ("tcp", "udp"):
+        for name in ("recv_q", "send_q"):
+            names, busy = f"pid program {name}", {"ESTABLISHED", "CLOSE_WAIT", None}
+            for row in host.rows(names, busy, having=name, protocol=protocol):
+                sizes[row[:2]] += row[2]
+    return [
+        {"memory_of": who(owner), "bytes": size} for owner, size in sizes.most_common(5)
+    ]
+
+
+CONNTRACK_SHARE = 0.8  # of net.netfilter.nf_conntrack_max
+CONNTRACK_CRITICAL = 0.95
+
+
+def conntrack_full(host: Host) -> Iterator[Finding]:
+    """The firewall's table of connections (conntrack) is nearly full. It has an entry for each
+    connection that passes; when there is no room, the packets of new ones are dropped: some
+    connections do not come about, without any message to those who try.
+
+    Causes: more connections than the table was made for, a scan or an attack, entries that are
+    kept for too long (five days for tcp connections that are idle).
+
+    Do: `sysctl net.netfilter.nf_conntrack_max` makes it larger (an entry takes some 320 bytes);
+    `net.netfilter.nf_conntrack_tcp_timeout_established` forgets idle ones earlier; rules with
+    NOTRACK spare what needs no tracking. `conntrack -L` lists the entries.
+    """
+    try:
+        number = host.setting("netfilter/nf_conntrack_count")[0]
+        limit = host.setting("netfilter/nf_conntrack_max")[0]
+    except Blind:
+        if os.path.isdir(host.proc.path("sys/net")):
+            return  # nothing is tracked here
+        raise
+    dropped = 0
+    try:
+        dropped = host.grown("conntrack", "drop") + host.grown("conntrack", "early_drop")
+    except Blind:
+        pass
+    if limit > 0 and (number >= CONNTRACK_SHARE * limit or dropped):
+        text = f"The firewall's table of connections is {percent(number / limit)} full"
+        text += f", and {count(dropped, 'packet')} found no room" if dropped else ""
+        evidence = [{"entries": number, "room_for": limit, "dropped": dropped}]
+        critical = dropped or number >= CONNTRACK_CRITICAL * limit
+        yield found("critical" if critical else "warning", text, evidence)
