@@ -388,7 +388,10 @@ def run(**given: Any) -> None:
     try:
         if sys.stdout is None:  # `>&-`
             raise Stop("pynetstat: standard output: closed")
-        status = show(settled(given), Proc(given["root"], warn), sys.stdout.buffer)
+        proc = Proc(given["root"], warn)
+        if sys.stderr and sys.stderr.isatty():
+            proc.progress = progress
+        status = show(settled(given), proc, sys.stdout.buffer)
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
         status = 2
@@ -422,6 +425,13 @@ def settled(given: dict[str, Any]) -> Options:
     for name in ("columns", "sort", "count_by", "state"):
         given[name] = tuple(word for words in given[name] for word in words.split(",") if word)
     return Options(**given)
+
+
+def progress(text: str) -> None:
+    """One line at the terminal that is written over, and wiped in the end."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
 
 
 def warn(message: str) -> None:

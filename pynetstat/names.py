@@ -11,6 +11,7 @@ from .options import Options
 from .proc import Proc
 from .table import Remark, Table
 
+PATIENCE = 1.0  # seconds before a user at a terminal is told what takes so long
 WORKERS = 64  # hosts asked for at the same time
 REMEMBERED = 1 << 16  # names remembered before starting afresh: `-c` runs for months
 
@@ -78,6 +79,7 @@ class Names:
             self.hosts = dict(NAMELESS)
         if self.options.resolve_timeout <= 0:
             return
+        import contextlib
         from queue import Empty, SimpleQueue
         from threading import Thread
 
@@ -98,12 +100,19 @@ class Names:
                 Thread(target=work, daemon=True).start()
             except RuntimeError:  # no more threads here: those that run do the work
                 break
-        try:
-            for _ in new:
-                answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except Empty:
-            for address in new:
-                hosts.setdefault(address, None)
+        came, told = 0, False
+        while came < len(new) and time.monotonic() < deadline:
+            left = deadline - time.monotonic()
+            with contextlib.suppress(Empty):
+                answers.get(timeout=max(0.0, min(left, 0.2)))
+                came += 1
+            if left < self.options.resolve_timeout - PATIENCE:
+                self.proc.progress(f"{came} of {len(new)} names, {left:.0f} s left")
+                told = True
+        if told:
+            self.proc.progress("")
+        for address in new:
+            hosts.setdefault(address, None)
 
     def host_name(self, address: str) -> str | None:
         """The system's own answer, whole, or None; IPv4 names are cut to 127 bytes."""

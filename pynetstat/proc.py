@@ -51,6 +51,7 @@ class Proc:
     def __init__(self, root: str = "/proc", warn: Callable[[str], None] | None = None) -> None:
         self.root = root
         self.warn = warn or (lambda message: None)
+        self.progress: Callable[[str], None] = lambda text: None  # told while it takes long
         self.troubles: list[str] = []
         self.unseen: list[tuple[str, str, int | None]] = []
 

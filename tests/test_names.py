@@ -148,3 +148,16 @@ def test_network_numbers(number: str, address: str | None) -> None:
 def test_users_without_a_name_are_numbers() -> None:
     found = asking().user_names({0, 4242424242, None})
     assert found[0] == "root" and found[4242424242] is None and found[None] is None
+
+
+def test_a_long_wait_is_told_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Resolver(slow=("10.0.0.2",)))
+    monkeypatch.setattr(names, "PATIENCE", 0.1)
+    told: list[str] = []
+    known = asking(timeout=0.5)
+    known.proc.progress = told.append
+    list(known.resolve([rows("10.0.0.1", "10.0.0.2")], WANTED))
+    assert told[0] == "1 of 2 names, 0 s left" and told[-1] == ""
+    told.clear()
+    list(known.resolve([rows("10.0.0.3")], WANTED))
+    assert told == []

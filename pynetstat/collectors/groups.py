@@ -70,7 +70,8 @@ def groups(proc: Proc) -> Iterator[Table]:
             elif name:  # padded, and up to its last colon
                 device = (name.rpartition(":")[0] if ":" in name else name).rstrip(" ")
             else:
-                device = None if other.strip() else device
+                if other.strip() and other[0] != "\t":  # whose groups follow?
+                    device = None
                 proc.warn(f"warning, got bogus igmp line {number}.")
         first += len(lines)
         if rows:

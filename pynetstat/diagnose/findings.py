@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,6 +130,6 @@ def owned(owner: Owner, **more: Any) -> dict[str, Any]:
     return {"program": owner[1], "pid": owner[0], **more}
 
 
-def worst(severities: Iterable[str], order: Mapping[str, int] = SEVERITIES) -> str | None:
+def worst(severities: Iterable[str]) -> str:
     present = set(severities)
-    return next((severity for severity in order if severity in present), None)
+    return next((severity for severity in SEVERITIES if severity in present), "information")

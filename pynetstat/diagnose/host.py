@@ -169,6 +169,14 @@ class Host:
         quiet = Run(options.replace(programs=False, tcp=True), Proc(self.proc.root), library=True)
         return self.gather(quiet)
 
+    @cached_property
+    def routes(self) -> list[Any]:
+        """The routes of both versions that lead out of the machine."""
+        found = self.after.listed("net/route", route=True, families=("inet",))
+        found += self.after.listed("net/ipv6_route", route=True, families=("inet6",))
+        outward = [one for one in found if one.dev not in (None, "lo")]
+        return [one for one in outward if "!" not in (one.flags_str or "")]
+
     # The sockets
 
     def of(self, protocol: str) -> list[Table]:

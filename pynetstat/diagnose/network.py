@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .findings import Blind, Finding, count, end, found, others, owned, percent, who
+from .findings import Blind, Finding, Owner, count, end, found, others, owned, percent, who
 from .host import Host
+
+if TYPE_CHECKING:
+    from ..collectors.routes import Route
 
 UDP_DROPS = 10  # datagrams: between the looks, or ever by a socket that is not read
 UDP_SHARE = 0.01  # of those that came in meanwhile
@@ -142,25 +145,28 @@ def no_default_route(host: Host) -> Iterator[Finding]:
     Do: `pynetstat -rn` shows the routes. Ask for an address anew (`dhclient`, `nmcli`,
     `networkctl renew`), or add the route: `ip route add default via GATEWAY`.
     """
-    routes = host.routes()
-    halves = {route.dst for route in routes}
-    if "default" in halves or {"0.0.0.0/1", "128.0.0.0/1"} <= halves or {"::/1", "8000::/1"} <= halves:
+    routes = host.routes
+    known = {route.dst for route in routes}
+    if "default" in known or any(halves <= known for halves in HALVES):
         return
     if problem := host.after.problems.get("net/route"):
         raise Blind(problem)
-    devices = {route.dev for route in routes} - {"lo", None}
+    rows = [{"destination": route.dst, "interface": route.dev} for route in routes[:10]]
+    if not routes:
+        text = "This machine has no network but itself (loopback), and no way out"
+        yield found("information", text, rows)
+        return
     try:
         unreachable = host.grown("Ip", "OutNoRoutes")
     except Blind:
         unreachable = 0
-    rows = [{"destination": route.dst, "interface": route.dev} for route in routes[:10]]
-    if not devices:
-        text = "This machine has no network but itself (loopback), and no way out"
-        yield found("information", text, rows)
-        return
     text = "There is no route to the rest of the world (no default route)"
     text += f"; {count(unreachable, 'packet')} could not be sent meanwhile" if unreachable else ""
     yield found("critical" if unreachable else "warning", text, rows)
+
+
+# What a VPN writes instead of a default route, so as to be preferred to it
+HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
 
 def route_over_down_interface(host: Host) -> Iterator[Finding]:
@@ -173,30 +179,57 @@ def route_over_down_interface(host: Host) -> Iterator[Finding]:
     Do: `ip link` shows the state of each interface. Plug it in, or `ip link set IFACE up`; if it is
     down for good, remove its routes: `ip route del DESTINATION dev IFACE`.
     """
-    flags = {one.ifname: one.flags for one in host.after.interfaces}
-    routes = [route for route in host.routes() if route.dev and route.dev != "lo"]
+    routes = host.routes
     if problem := host.after.problems.get("net/route"):
         raise Blind(problem)
-    if routes and not any(flags.values()):
+    flags = {one.ifname: {*one.flags} for one in host.after.interfaces if one.flags is not None}
+    if routes and not flags:
         raise Blind("whether an interface is up is told by the kernel alone, not by its files")
-    dead = [
-        {
-            "destination": route.dst,
-            "gateway": route.gateway,
-            "interface": route.dev,
-            "state": "no link" if "UP" in (flags[route.dev] or ()) else "down",
-        }
-        for route in routes
-        if route.dev in flags and not {"UP", "RUNNING"} <= {*(flags[route.dev] or ())}
-    ]
-    living = {route.dst for route in routes} - {row["destination"] for row in dead}
-    # A network of its own without anybody in it (a bridge for containers) is no trouble.
-    bad = [row for row in dead if row["gateway"] or row["destination"] == "default"]
-    if not dead:
+    dead = [one for one in routes if one.dev in flags and not {"UP", "RUNNING"} <= flags[one.dev]]
+    users = {route: passengers(host, route.dst) for route in dead if not wide(route)}
+    # A network of its own with nobody in it (a bridge for containers) is no trouble.
+    bad = [route for route in dead if wide(route) or users[route]]
+    chosen = bad or [route for route in dead if route.family == "inet"]
+    if not chosen:
         return
-    row = (bad or dead)[0]
-    cut_off = any(row["destination"] == "default" for row in bad) and "default" not in living
-    severity = "critical" if cut_off else "warning" if bad else "information"
-    text = f"The route to {row['destination']} leads over {row['interface']}, which "
-    text += "is down" if row["state"] == "down" else "has no link"
-    yield found(severity, text + others(bad or dead, "route"), bad or dead)
+    cut_off = any(route.dst == "default" for route in bad) and not any(
+        route.dst == "default" for route in routes if route not in dead
+    )
+    worst = chosen[0]
+    state = "has no link" if "UP" in flags[worst.dev] else "is down"
+    text = f"The route to {worst.dst} leads over {worst.dev}, which {state}"
+    if users.get(worst):
+        text += f"; {who(users[worst][0])} has connections there"
+    yield found(
+        "critical" if cut_off else "warning" if bad else "information",
+        text + others(chosen, "route"),
+        [
+            {
+                "destination": route.dst,
+                "gateway": route.gateway,
+                "interface": route.dev,
+                "is_up": "UP" in flags[route.dev],
+                "has_link": "RUNNING" in flags[route.dev],
+                "connections": len(users.get(route, ())) or None,
+            }
+            for route in chosen
+        ],
+    )
+
+
+def wide(route: Route) -> bool:
+    """Does it lead further than to the neighbours on a network of its own?"""
+    return bool(route.gateway) or route.dst == "default"
+
+
+def passengers(host: Host, destination: str | None) -> list[Owner]:
+    """The programs of the connections to a network, one for each connection."""
+    from ipaddress import ip_address, ip_network
+
+    try:
+        network = ip_network(destination or "", strict=False)
+        rows = host.rows("pid program remote_address", {"ESTABLISHED", "SYN_SENT"})
+    except (ValueError, Blind):
+        return []
+    inside = {text for text in {row[2] for row in rows} if ip_address(text) in network}
+    return [row[:2] for row in rows if row[2] in inside]

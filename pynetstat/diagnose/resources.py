@@ -248,25 +248,23 @@ def memory_pressure(host: Host) -> Iterator[Finding]:
         seen += 1
         if len(limits) == 3 and used >= min(limits[1], limits[2]):
             full.append((protocol, used, *limits))
-    if seen < 2:  # the limits are the whole host's, and no network namespace but the first sees them
-        pressed = host.grown("TcpExt", "TCPMemoryPressures")
-        cut = host.grown("TcpExt", "TCPAbortOnMemory")
-        if not full and pressed + cut >= MEMORY_PRESSURES:
-            text = f"The memory for tcp ran short {count(pressed, 'time')}"
-            text += f", and {count(cut, 'connection')} were cut off" if cut else ""
-            yield found("critical" if cut else "warning", text, waiting(host))
     if full:
         page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
         protocol, used, _, pressure, most = full[0]
+        held = [{"memory_of": one[0], "bytes": one[1] * page} for one in full]
         yield found(
             "critical" if used >= MEMORY_LIMIT * most else "warning",
-            f"{protocol} takes {count(used * page, 'byte')} of memory; from {pressure * page:,} the"
-            f" system saves, and {most * page:,} is the most",
-            [
-                *({"memory_of": one[0], "bytes": one[1] * page} for one in full),
-                *waiting(host),
-            ],
+            f"{protocol} takes {count(used * page, 'byte')} of memory; from {pressure * page:,} on"
+            f" the system saves, and {most * page:,} is the most",
+            [*held, *waiting(host)],
         )
+    elif seen < 2:  # limits of the whole host, which no network namespace but its own sees
+        pressed = host.grown("TcpExt", "TCPMemoryPressures")
+        cut = host.grown("TcpExt", "TCPAbortOnMemory")
+        if pressed + cut >= MEMORY_PRESSURES:
+            text = f"The memory for tcp ran short {count(pressed, 'time')}"
+            text += f", and {count(cut, 'connection')} were cut off" if cut else ""
+            yield found("critical" if cut else "warning", text, waiting(host))
 
 
 def waiting(host: Host) -> list[dict[str, Any]]:
