@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from .collectors.interfaces import Interface
     from .collectors.routes import Route
     from .collectors.unix import UnixSocket
+    from .diagnosis.findings import Finding
 
 __version__ = "1.0.0"
 __all__ = [
     "Misuse",
     "Options",
     "Unavailable",
+    "diagnose",
     "groups",
     "interfaces",
     "routes",
@@ -110,6 +112,23 @@ def statistics(**options: Any) -> dict[str, dict[str, int]]:
         if name is not None:
             counters[name] = value
     return sections
+
+
+def diagnose(**options: Any) -> list[Finding]:
+    """What is wrong with this machine's network, and which program makes it so; worst first.
+
+    Looks twice, `interval` seconds apart (default 1). Filters (`program="nginx"`) narrow what is
+    said of sockets. A rule that could not look is there with the severity "unknown".
+
+    >>> findings = diagnose(interval=0.1)
+    >>> {"critical", "warning", "unknown", "information"} >= {one.severity for one in findings}
+    True
+    """
+    from .diagnosis import diagnose
+    from .proc import Proc
+
+    asked = Options(**options)
+    return diagnose(asked, Proc(asked.root))
 
 
 def records(**keywords: Any) -> Iterator[Any]:

@@ -6,20 +6,22 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
+
 
 from . import __version__
-from .getopt import Bad, words
-from .options import FAMILIES, MODES, Misuse, Options, listings
+from .getopt import LONG, Bad, words
+from .options import FAMILIES, MODES, Misuse, Options, listings, nearest
 from .proc import Proc, Stop
 
 TITLE_WHAT = "What to list"
 TITLE_ROWS = "Which rows"
 TITLE_PRINT = "How to print"
 TITLE_AGAIN = "Again and again"
+TITLE_DIAGNOSE = "What is wrong"
 TITLE_NAMES = "Names"
 TITLE_PLACES = "Places and sources"
 TITLE_HELP = "Help"
@@ -92,9 +94,13 @@ class Netstat(click.Command):
                     said.append(f"--{word.name}")
                     said += [] if word.value is None else [word.value]
         except Bad as bad:
-            wrong(ctx, f"{ctx.info_name}: {bad}")
+            known = [name for name, _ in LONG] + list(own)
+            hint = nearest(bad.name, known, "--{}") if bad.name else ""
+            wrong(ctx, f"{ctx.info_name}: {bad}{hint}")
         if sum(said.count(f"--{mode}") for mode in MODES) > 1:
             wrong(ctx, f"{ctx.info_name}: -r, -i, -s and -M exclude each other; give one of them")
+        if "--diagnose" in said and any(f"--{mode}" in said for mode in MODES):
+            wrong(ctx, f"{ctx.info_name}: --diagnose looks at everything; -r, -i, -s and -M do not")
         return said
 
     def tell(self, ctx: click.Context, error: bool) -> NoReturn:
@@ -159,10 +165,10 @@ class Words(Text):
     def __init__(self, completed: tuple[str, ...] = ()) -> None:
         self.completed = completed
 
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         before, comma, last = incomplete.rpartition(",")
         words = self.completed or fields(ctx)
-        return [CompletionItem(f"{before}{comma}{word}") for word in words if word.startswith(last)]
+        return offered([f"{before}{comma}{word}" for word in words if word.startswith(last)])
 
 
 class Format(Text):
@@ -172,13 +178,14 @@ class Format(Text):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value not in OWN_FORMATS and value not in tabular_formats():
-            valid = ", ".join([*OWN_FORMATS, *tabular_formats()])
-            self.fail(f"no format `{value}'; there are: {valid}", param, ctx)
+            valid = [*OWN_FORMATS, *tabular_formats()]
+            hint = nearest(value, valid)
+            self.fail(f"no format `{value}'{hint}; there are: {', '.join(valid)}", param, ctx)
         return value
 
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         names = [*OWN_FORMATS, *tabular_formats()]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return offered([name for name in names if name.startswith(incomplete)])
 
 
 class Program(Text):
@@ -186,11 +193,23 @@ class Program(Text):
 
     name = "program"
 
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         import psutil
 
         names = {process.info["name"] or "" for process in psutil.process_iter(["name"])}
-        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+        return offered([name for name in sorted(names) if name.startswith(incomplete)])
+
+
+class Term(Text):
+    """A word that is explained."""
+
+    name = "word"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+        from .diagnosis.explain import words
+
+        start = incomplete.lower()
+        return offered([word for word in words() if word.lower().startswith(start)])
 
 
 def fields(ctx: click.Context) -> list[str]:
@@ -201,6 +220,13 @@ def fields(ctx: click.Context) -> list[str]:
     options = Options(**{name: given[name] for name in given if name in Options.__annotations__})
     found = [collectors.find(*key).record._fields for key in listings(options)]
     return list(dict.fromkeys(name for names in found for name in names))
+
+
+def offered(words: list[str]) -> list[Any]:
+    """Words for the shell to choose from."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word) for word in words]
 
 
 def tabular_formats() -> list[str]:
@@ -344,6 +370,19 @@ OPTIONS = [
         title=TITLE_AGAIN,
         help="N rounds, then the end; brings -c.",
     ),
+    flag(
+        "--diagnose",
+        title=TITLE_DIAGNOSE,
+        help="Look for trouble, twice, --interval apart, and name the program that makes it."
+        " Status 0: none, 1: warning, 2: critical, 3: could not look.",
+    ),
+    option(
+        "--explain",
+        type=Term(),
+        metavar="WORD",
+        title=TITLE_DIAGNOSE,
+        help="What a rule of --diagnose, or a state like CLOSE_WAIT, means.",
+    ),
     flag("-n", "--numeric", title=TITLE_NAMES, help="No names: numbers for hosts, ports, users."),
     flag("--numeric-hosts", title=TITLE_NAMES, help="Numbers for hosts."),
     flag("--numeric-ports", title=TITLE_NAMES, help="Numbers for ports."),
@@ -383,11 +422,10 @@ def run(**given: Any) -> None:
     del given["help"], given["version"]  # acted upon while the options were read
     if given.pop("json_schema"):
         sys.exit(print_schema())
-    from .run import show
-
     try:
         if sys.stdout is None:  # `>&-`
             raise Stop("pynetstat: standard output: closed")
+        show = printer(given)
         proc = Proc(given["root"], warn)
         if sys.stderr and sys.stderr.isatty():
             proc.progress = progress
@@ -404,6 +442,24 @@ def run(**given: Any) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
+    """What prints: the listings, the diagnosis, or the explanation of a word."""
+    word, diagnosis = given.pop("explain"), given.pop("diagnose")
+    if word is not None:
+        from .diagnosis.explain import explain
+
+        return partial(explain, word)
+    if diagnosis:
+        from .diagnosis import show as show_diagnosis
+
+        if given["continuous"] or given["rounds"]:
+            raise Misuse("--diagnose looks once (twice, --interval apart): no -c, no --count")
+        return show_diagnosis
+    from .run import show
+
+    return show
 
 
 def print_schema() -> int:

@@ -25,7 +25,14 @@ SHORT = {**LETTERS, "4": "inet", "6": "inet6", "d": "", "?": "?"}
 
 
 class Bad(Exception):
-    """An option that netstat does not know or that is used wrongly: exit status 3."""
+    """An option that netstat does not know or that is used wrongly: exit status 3.
+
+    `name` is the word that was taken for a long option and is none.
+    """
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class Word(NamedTuple):
@@ -101,7 +108,7 @@ def resolve(
     if not matches:
         matches = [(name, name) for name in own if name.startswith(typed)]
     if not matches:
-        raise Bad(f"unrecognized option '{word}'")
+        raise Bad(f"unrecognized option '{word}'", typed)
     first = matches[0]
     others = [name for name, letter in matches[1:] if letter != first[1]]
     if others:

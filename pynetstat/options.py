@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
@@ -194,3 +195,11 @@ def routes(options: Options) -> list[tuple[str, str]]:
         if options.cache:
             wanted.append(("cache", family))
     return wanted
+
+
+def nearest(word: str, valid: Iterable[str], quote: str = "`{}'") -> str:
+    """ "; did you mean `state'?", where a valid word is near enough."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), list(valid), 1)
+    return f"; did you mean {quote.format(near[0])}?" if near else ""

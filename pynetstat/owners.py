@@ -13,7 +13,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from .options import Options
-from .proc import NOT_ALL, NOTHING, Proc
+from .proc import NOT_ALL, NOTHING, READ, Proc
 from .table import Holder, Table, decode
 
 
@@ -250,7 +250,7 @@ def context(process: int) -> str:
 
 
 def content(process: int, name: str, size: int) -> bytes:
-    descriptor = os.open(name, os.O_RDONLY, dir_fd=process)
+    descriptor = os.open(name, READ, dir_fd=process)
     try:
         return os.read(descriptor, size)
     finally:

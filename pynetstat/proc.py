@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
 LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
-READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows would turn line ends around
+WHOLE = 1 << 26  # bytes of a table that is taken in one piece: more than any kernel has of it
+# Windows would turn line ends around; and what is a pipe, in a copy of some /proc, has no end.
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 # What netstat says to a user who may not look into every process
 NOT_ALL = (
@@ -73,7 +76,7 @@ class Proc:
 
     def trouble(self, path: str, error: OSError) -> None:
         """A file that is there but cannot be read to its end."""
-        message = f"{path}: {error.strerror}"
+        message = f"{path}: {reason(error)}"
         self.warn(message)
         self.troubles.append(message)
 
@@ -99,14 +102,18 @@ class Proc:
             self.warn(message)
         return None
 
-    def blocks(self, name: str, size: int = BLOCK) -> Iterator[str]:
-        """The file in pieces that end where a line ends, one character per byte.
+    def blocks(self, name: str, size: int = BLOCK, most: int = 0) -> Iterator[str]:
+        """The file in pieces that end where a line ends, one character per byte, up to `most`
+        bytes where that is given.
 
         OSError when it cannot be opened (at once, before the first block is asked for).
         """
-        return self._blocks(self.path(name), os.open(self.path(name), READ), size)
+        descriptor = os.open(self.path(name), READ)
+        if not most and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            most = size  # a device may have no end
+        return self._blocks(self.path(name), descriptor, size, most or sys.maxsize)
 
-    def _blocks(self, path: str, descriptor: int, size: int) -> Iterator[str]:
+    def _blocks(self, path: str, descriptor: int, size: int, most: int) -> Iterator[str]:
         rest = b""
         try:
             # Not buffered by Python: /proc answers by the page, and each block is joined once.
@@ -119,6 +126,9 @@ class Proc:
                 data = b"".join(parts)
                 if not data:
                     return
+                most -= len(data) - len(rest)
+                if most < 0:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
                 # At the end of the file, and where a line fills the block, all of it goes.
                 end = len(data) if wanted > 0 else data.rfind(b"\n") + 1 or len(data)
                 rest = data[end:]
@@ -129,6 +139,10 @@ class Proc:
             self.trouble(path, error)
         finally:
             os.close(descriptor)
+
+    def text(self, name: str) -> str:
+        """All of a table that is small, or not to be had by the row; not endless, though."""
+        return "".join(self.blocks(name, most=WHOLE))
 
     def lines(self, name: str) -> Iterator[str]:
         """The lines of a file without their ends, one character per byte."""
@@ -152,7 +166,7 @@ class Proc:
 
     def read(self, name: str) -> str:
         """A whole small file, one character per byte."""
-        with open(self.path(name), "rb") as file:
+        with open(self.path(name), "rb", opener=lambda path, _: os.open(path, READ)) as file:
             return file.read(1 << 24).decode("latin-1")
 
     def pids(self) -> list[str]:
@@ -240,13 +254,13 @@ def wide_addresses(field: Sequence[str]) -> list[str]:
 # Its counters, in decimal.
 
 LARGEST = 0xFFFFFFFFFFFFFFFF
-COUNTERS = re.compile(r"(?:[ \t\n\v\f\r]*[-+]?[0-9]+)*")
+COUNTERS = r"(?:[ \t\n\v\f\r]*[-+]?[0-9]+)*"
 
 
 def counters(text: str) -> list[int]:
     """Decimal numbers one after the other, up to the first word that is none; too large is the
     largest of 64 bits, as C's strtoull() has it."""
-    words = re.findall("[-+]?[0-9]+", COUNTERS.match(text)[0])  # type: ignore[index]
+    words = re.findall("[-+]?[0-9]+", re.match(COUNTERS, text)[0])  # type: ignore[index]
     if max(map(len, words), default=0) < 20:
         return list(map(int, words))
     # Not by int() alone: what no 64 bits hold may have any number of digits.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from . import collectors, formats
-from .options import Misuse, Options, listings
+from .options import Misuse, Options, listings, nearest
 from .proc import Proc, Stop, reason
 from .table import Listing, Remark, Table, joined
 
@@ -211,7 +211,8 @@ def check(run: Run) -> None:
         valid = dict.fromkeys(name for found in run.listings() for name in found.record._fields)
         for name in names:
             if name not in valid:
-                raise Misuse(f"no field `{name}' here; the fields are: {', '.join(valid)}")
+                hint = nearest(name, valid)
+                raise Misuse(f"no field `{name}' here{hint}; the fields are: {', '.join(valid)}")
 
 
 def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:

@@ -278,7 +278,7 @@ def test_every_holder_counts_only_where_all_are_known(tables: list[Table], proc:
 
 
 ERRORS = [
-    ("sprt = 22", "sprt", "no such term (did you mean `sport'?)"),
+    ("sprt = 22", "sprt", "no such term; did you mean `sport'?"),
     ("sport 22 adn dport 80", "adn", "did you mean `and'?"),
     ("sport", "", "expected a port after `sport'"),
     ("sport and dport 80", "and", "expected a port after `sport'"),

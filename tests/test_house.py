@@ -28,7 +28,8 @@ TOP = PACKAGE.parent
 FLOORS = [
     {"table", "options", "proc", "sockdiag", "getopt"},
     {"collectors.*", "formats.*", "filters.*", "owners", "names", "ordering"},
-    {"run", "diagnose"},
+    {"run"},
+    {"diagnosis.*"},
     {"cli", "__init__"},
     {"__main__", "manpage"},
 ]

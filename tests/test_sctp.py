@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
-from collections import Counter
 from pathlib import Path
-from types import FrameType
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
+from test_house import calls
 
-from pynetstat import formats
 from pynetstat.cli import main
 from pynetstat.options import Options
-from pynetstat.proc import Proc
-from pynetstat.run import Run
 
 EPS = " ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS"
 ASSOCS = " ASSOC     SOCK   STY SST ST HBKT ASSOC-ID TX_QUEUE RX_QUEUE UID INODE LPORT RPORT LADDRS"
@@ -188,26 +181,6 @@ def test_without_the_endpoints_the_associations_are_not_read(tmp_path: Path) -> 
     assert [line.split() for line in lines] == [["sctp", "::1:80", "LISTEN"]]
 
 
-def calls(root: str, options: Options) -> Counter[str]:
-    counted: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call":
-            counted[frame.f_code.co_name] += 1
-
-    run = Run(options, Proc(root))
-    render = formats.find(options)
-    gc.disable()
-    sys.setprofile(count)
-    try:
-        for _ in render(run.gather(), run.options, run.incomplete):
-            pass
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return counted
-
-
 @pytest.mark.parametrize("form", ["classic", "jsonl"])
 def test_no_python_call_per_row(form: str, tmp_path: Path) -> None:
     options = Options(
@@ -224,5 +197,6 @@ def test_no_python_call_per_row(form: str, tmp_path: Path) -> None:
         ends = [f"10.0.{row >> 8}.{row & 255} 2001:db8::{row:x}" for row in range(rows)]
         eps = [endpoint(end, port) for port, end in enumerate(ends)]
         roots.append(tree(tmp_path / str(rows), eps, [association("10.0.0.1", e) for e in ends]))
-    calls(roots[1], options)  # imports and memories are warm now
-    assert calls(roots[0], options) == calls(roots[1], options)
+    calls(Path(roots[1]), options)  # imports and memories are warm now
+    first, second = (calls(Path(root), options) for root in roots)
+    assert first == second

@@ -58,7 +58,7 @@ ROW = re.compile(
 OLD_ROW = re.compile(
     r"(?P<there>.{9}) (?P<here>.{9}) (?P<dev>[^ ]+)(?P<via>)(?P<rest> .*)", re.DOTALL
 )
-NUMBER = re.compile(r"[-+]?\d{1,10}", re.ASCII)
+NUMBER = re.compile(r"[-+]?\d{1,20}", re.ASCII)
 
 
 def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
@@ -141,7 +141,7 @@ SOCKETS = Listing("ax25", AX25Socket, collect, columns, heading)
 # callsign  dev  mode digipeaters
 # VK2KTJ-15 ax0  dg OH2BNS
 ROUTE = re.compile(r"(?P<dst>.{9}) (?P<dev>[^ ]+) *(?P<rest>.*)")
-USE = re.compile(r"\s*([-+]?\d{1,10})", re.ASCII)
+USE = re.compile(r"\s*([-+]?\d{1,10})(?!\d)", re.ASCII)
 
 
 def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:

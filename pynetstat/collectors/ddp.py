@@ -50,7 +50,7 @@ FLAGS = {
 # netstat reads word by word, wherever a line ends:
 # Target        Router  Flags Dev
 # 834F:39     120A:3D  3     ltalk0
-ROUTE = re.compile(r"\s*(\S+)\s+(\S+)\s+([-+]?\d{1,19})\s*(\S+)", re.ASCII)
+ROUTE = re.compile(r"\s*(\S+)\s+(\S+)\s+([-+]?\d{1,19})(?!\d)\s*(\S+)", re.ASCII)
 
 
 def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:

@@ -75,18 +75,17 @@ STATES = (
 # A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 #    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1
-ROW = re.compile(
+ROW = (
     r" *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
     r"([0-9A-F]{8}):([0-9A-F]{8}) ([0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} +\d+ +\d+ \d+)"
     r"(?: [^\n\0]*)?\n"
 )
 # The same with all the freedom that netstat allows: blanks, lower case, and a tail that ends
 # early (after the retransmissions for tcp, before them for the others).
-LOOSE = re.compile(
+LOOSE = (
     r"\s*\d+:\s*([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})\s+([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})"
     r"\s+([0-9A-Fa-f]{1,8})\s+([0-9A-Fa-f]{1,16}):([0-9A-Fa-f]{1,16})\s+"
-    r"([0-9A-Fa-f]{1,8}:[0-9A-Fa-f]{1,16}(?:\s+[0-9A-Fa-f]{1,16}(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+)?)?)?)?)",
-    re.ASCII,
+    r"([0-9A-Fa-f]{1,8}:[0-9A-Fa-f]{1,16}(?:\s+[0-9A-Fa-f]{1,16}(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+)?)?)?)?)"
 )
 
 
@@ -194,7 +193,7 @@ def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iter
     for block in proc.blocks(f"net/{protocol.name}{version}"):
         if heading:  # the first line, whatever it says
             block, heading = block.partition("\n")[2], False
-        rows = ROW.findall(block)
+        rows = re.findall(ROW, block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
             rows = loose_rows(proc, protocol, block) if block else []
         if not rows:
@@ -248,7 +247,7 @@ def loose_rows(proc: Proc, protocol: Protocol, block: str) -> list[tuple[str, ..
     rows = []
     name = "udp" if protocol.name == "udplite" else protocol.name
     for line in lines_of(block):
-        match = LOOSE.match(line)
+        match = re.match(LOOSE, line, re.ASCII)
         if match is None or len(match[8].split()) < protocol.fields:
             proc.warn(f"warning, got bogus {name} line.")
             continue

@@ -93,7 +93,7 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
     found: dict[str, list[int]] = {}
     problem = None
     try:
-        places, found = read("".join(proc.blocks("net/dev")))
+        places, found = read(proc.text("net/dev"))
     except OSError as error:
         problem = error
         proc.warn(f"Warning: cannot open {proc.path('net/dev')} ({reason(error)}). Limited output.")

@@ -53,7 +53,7 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
 def read(proc: Proc) -> list[tuple[str, ...]]:
     """All records, or none: what cannot be read ends the run."""
     try:
-        text = "".join(proc.blocks("net/ip_masquerade"))
+        text = proc.text("net/ip_masquerade")
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES):
             message = "netstat: no support for `ip_masquerade' on this system."

@@ -47,7 +47,7 @@ STATES = ("LISTENING", "CONN SENT", "DISC SENT", "ESTABLISHED")
 #     4    11    22 4567
 ROW = re.compile(
     r"(.{9}) (.{9}) (.{9}) (\S+)\s+\S+/\S+\s+\S+/\S+\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+\d+"
-    r"(?:\s+\d+/\d+){5}\s+\d+\s+(\d{1,10})\s+(\d{1,10})(?:\s+(\d{1,20}))?",
+    r"(?:\s+\d+/\d+){5}\s+\d+\s+(\d{1,10})\s+(\d{1,10})(?!\S)(?:\s+(\d{1,20})(?!\S))?",
     re.ASCII,
 )
 
@@ -107,7 +107,9 @@ SOCKETS = Listing("netrom", NetRomSocket, collect, columns, heading)
 # A row of /proc/net/nr_nodes as nr_node_show() prints it: w is which of the n ways is in use.
 # callsign  mnemonic w n qual obs neigh qual obs neigh qual obs neigh
 # VK2KTJ-15 *        1 1   35   1 00003  207   6 00002
-NODE = re.compile(r"(.{9}) (.{7})  (\d{1,9}) \d+((?:\s+\d{1,10}\s+\d+\s+\d{1,10})*)", re.ASCII)
+NODE = re.compile(
+    r"(.{9}) (.{7})  (\d{1,9}) \d+((?:\s+\d{1,10}\s+\d+\s+\d{1,10})*)(?!\S)", re.ASCII
+)
 # A row of /proc/net/nr_neigh as nr_neigh_show() prints it:
 # addr  callsign  dev  qual lock count failed digipeaters
 # 00001 IW0QNL-3  ax0    94    0     7      0 VK2KTJ-15 N0CALL-2

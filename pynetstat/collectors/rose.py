@@ -56,8 +56,8 @@ STATES = ("LISTENING", "CONN SENT", "DISC SENT", "ESTABLISHED")
 #      92    46 15420
 ROW = re.compile(
     r"\s*(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+([0-9A-F]{1,8})\s+(\d{1,10})\s+(\d{1,10})(?!\S)"
-    r"(?:\s+(\d{1,10})\s+(\d{1,10})(?:\s+\d+){6}\s+\d+/\d+\s+(\d{1,10})\s+(\d{1,10})"
-    r"(?:\s+(\d{1,20}))?)?",
+    r"(?:\s+(\d{1,10})\s+(\d{1,10})(?:\s+\d+){6}\s+\d+/\d+\s+(\d{1,10})\s+(\d{1,10})(?!\S)"
+    r"(?:\s+(\d{1,20})(?!\S))?)?",
     re.ASCII,
 )
 
@@ -120,7 +120,7 @@ SOCKETS = Listing("rose", RoseSocket, collect, columns, heading)
 # A row of /proc/net/rose_nodes as rose_node_show() prints it; "1 loopback" is our own address.
 # address    mask n neigh neigh neigh
 # 1489263393 0007 3 00003 00001 00002
-NODE = re.compile(r"(\S+) +(\d{1,10}) (\d{1,3})((?: +\w+)*)", re.ASCII)
+NODE = re.compile(r"(\S+) +(\d{1,10}) (\d{1,3})((?: +\w{1,20})*)(?!\S)", re.ASCII)
 # A row of /proc/net/rose_neigh as rose_neigh_show() prints it:
 # addr  callsign  dev  count use mode restart  t0  tf digipeaters
 # 00001 DL1BKE-10 ax0      4   4  DCE      no   0   0
@@ -158,7 +158,7 @@ def route(proc: Proc, line: str, neighbours: Mapping[int, Neighbour]) -> RoseRou
         proc.warn("warning, got bogus rose node line.")
         return None
     words = row[4].split()[: int(row[3])]
-    numbers = [int(word[:10]) if word.isdecimal() else 0 for word in words]
+    numbers = [int(word) if word.isdecimal() else 0 for word in words]
     ways = [neighbours.get(number, Neighbour(number)) for number in numbers]
     return RoseRoute(row[1], int(row[2]), ways)
 

@@ -96,7 +96,7 @@ def version6(proc: Proc, options: Options) -> Iterator[Table]:
 
 def lines(proc: Proc, name: str) -> list[str]:
     """The lines of a file, however long they are."""
-    text = "".join(proc.blocks(name))
+    text = proc.text(name)
     return [line.partition("\0")[0] for line in text.removesuffix("\n").split("\n")]
 
 

@@ -35,9 +35,7 @@ class UnixSocket(NamedTuple):
 # A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:
 #   Num       RefCount Protocol Flags    Type St Inode Path
 #   ffff8883059d9c28: 00000002 00000000 00010000 0001 01 23094 /run/u0
-BEFORE = (
-    r"[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
-)
+BEFORE = r"[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
 START = re.compile(BEFORE)
 ROW = re.compile(BEFORE + r"((?: [^\n\0]*)?)\n")
 LONGEST = 111  # a blank, the 109 bytes that a name can have, and the line end

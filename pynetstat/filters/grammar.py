@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple, NoReturn
 
-from ..options import Misuse
+from ..options import Misuse, nearest
 from .hosts import autobound, host, port
 from .terms import (
     ALL,
@@ -85,15 +85,7 @@ def printable(text: str) -> str:
 
 
 def no_state(word: str) -> str:
-    return f"no such state{hint(word, (*STATES, *GROUPS))}: {', '.join((*STATES, *GROUPS))}"
-
-
-def hint(word: str, known: Iterable[str]) -> str:
-    """A word that is almost the right one gets it suggested."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), list(known), 1, 0.6)
-    return f" (did you mean `{near[0]}'?)" if near else ""
+    return f"no such state{nearest(word, (*STATES, *GROUPS))}: {', '.join((*STATES, *GROUPS))}"
 
 
 WORD = re.compile(
@@ -298,4 +290,4 @@ class Parser:
             return f"`{token.name}' comes before all terms, and outside of parentheses"
         if token.kind != "word" or token.name in ("and", "or", "not"):
             return EXPECTED
-        return f"no such term{hint(token.text, KEYWORDS)}; {EXPECTED}"
+        return f"no such term{nearest(token.text, KEYWORDS)}; {EXPECTED}"

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from ..proc import counters
 from ..table import Table
-from .findings import Blind, Finding, Owner, by_owner, count, end, found, others, owned, percent, who
+from .findings import (
+    Blind,
+    Finding,
+    Owner,
+    by_owner,
+    count,
+    end,
+    found,
+    others,
+    owned,
+    percent,
+    who,
+)
 from .host import Host
 
 PORTS_SHARE = 0.8  # of the ports that clients may be given, towards one destination
@@ -60,7 +73,7 @@ def port_exhaustion(host: Host) -> Iterator[Finding]:
 def reserved(host: Host, low: int, high: int) -> set[int]:
     """net.ipv4.ip_local_reserved_ports, `8080,9148-9150`, as far as it is within the range."""
     try:
-        text = host.proc.read("sys/net/ipv4/ip_local_reserved_ports")
+        text = "".join(host.proc.blocks("sys/net/ipv4/ip_local_reserved_ports"))
     except OSError:
         return set()
     ports: set[int] = set()
@@ -72,7 +85,7 @@ def reserved(host: Host, low: int, high: int) -> set[int]:
     return ports
 
 
-def routes(table: Table) -> Iterator[Sequence[Any]]:
+def routes(table: Table) -> Iterator[tuple[Any, ...]]:
     """From which address to which destination: within each of these a port is taken once."""
     return zip(table["local_address"], table["remote_address"], table["remote_port"])
 
@@ -191,24 +204,18 @@ def orphans(host: Host) -> Iterator[Finding]:
     Causes: a program that ends, or gives up, while its clients no longer answer; clients that
     vanish (phones, an attack); a firewall that drops the last packets.
 
-    Do: see with whom they are, below: are these machines there? `net.ipv4.tcp_orphan_retries`
-    (how often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.
+    Do: see with whom they are: are these machines there? `net.ipv4.tcp_orphan_retries` (how
+    often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.
     """
     ends = "local_port remote_address remote_port inode timer"
     states = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"}
-    rows = [
-        row for row in host.rows(ends, states) if not row[3] and row[4].name != "timewait"
-    ]
+    rows = [row for row in host.rows(ends, states) if not row[3] and row[4].name != "timewait"]
     total, limit = len(rows), 0
-    try:
+    with suppress(Blind):  # a limit of the whole host, which a network namespace does not see
         limit = host.setting("ipv4/tcp_max_orphans")[0]
         total = max(total, host.after.value("TCP", "orphan"))
-    except Blind:  # a network namespace does not see the limit, which is that of the whole host
-        pass
     near = limit > 0 and total >= ORPHAN_LIMIT * limit
-    if not near and (
-        len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())
-    ):
+    if not near and (len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())):
         return
     served = Counter(row[0] for row in rows).most_common(1)
     owner = host.listeners.get(served[0][0], (None, None)) if served else (None, None)
@@ -235,10 +242,11 @@ def memory_pressure(host: Host) -> Iterator[Finding]:
     Causes: programs that do not read what arrives, other ends that do not take what is sent, very
     many connections with full buffers.
 
-    Do: look at the programs below, which have most data waiting; `pynetstat -tanp --sort -recv_q`
-    lists their connections. If the machine has memory to spare, raise `sysctl net.ipv4.tcp_mem`.
+    Do: look at the programs that have most data waiting: `pynetstat -tanp --sort -recv_q` lists
+    their connections. If the machine has memory to spare, raise `sysctl net.ipv4.tcp_mem`.
     """
-    full, seen = [], 0
+    full: list[tuple[str, int, int, int]] = []
+    seen = 0
     for protocol in ("TCP", "UDP"):
         try:
             limits = host.setting(f"ipv4/{protocol.lower()}_mem")
@@ -247,10 +255,10 @@ def memory_pressure(host: Host) -> Iterator[Finding]:
             continue
         seen += 1
         if len(limits) == 3 and used >= min(limits[1], limits[2]):
-            full.append((protocol, used, *limits))
+            full.append((protocol, used, limits[1], limits[2]))
     if full:
         page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-        protocol, used, _, pressure, most = full[0]
+        protocol, used, pressure, most = full[0]
         held = [{"memory_of": one[0], "bytes": one[1] * page} for one in full]
         yield found(
             "critical" if used >= MEMORY_LIMIT * most else "warning",
@@ -275,9 +283,7 @@ def waiting(host: Host) -> list[dict[str, Any]]:
             names, busy = f"pid program {name}", {"ESTABLISHED", "CLOSE_WAIT", None}
             for row in host.rows(names, busy, having=name, protocol=protocol):
                 sizes[row[:2]] += row[2]
-    return [
-        {"memory_of": who(owner), "bytes": size} for owner, size in sizes.most_common(5)
-    ]
+    return [{"memory_of": who(owner), "bytes": size} for owner, size in sizes.most_common(5)]
 
 
 CONNTRACK_SHARE = 0.8  # of net.netfilter.nf_conntrack_max
@@ -304,10 +310,8 @@ def conntrack_full(host: Host) -> Iterator[Finding]:
             return  # nothing is tracked here
         raise
     dropped = 0
-    try:
+    with suppress(Blind):
         dropped = host.grown("conntrack", "drop") + host.grown("conntrack", "early_drop")
-    except Blind:
-        pass
     if limit > 0 and (number >= CONNTRACK_SHARE * limit or dropped):
         text = f"The firewall's table of connections is {percent(number / limit)} full"
         text += f", and {count(dropped, 'packet')} found no room" if dropped else ""

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from ..filters.terms import states_called
-from ..options import Misuse
+from ..options import Misuse, Options
+from ..proc import Proc
+from ..run import put
 from . import RULES
-from .findings import name_of, paragraphs, thresholds
+from .findings import limits, name_of, paragraphs, thresholds
 from .report import Page
 from .words import WORDS
 
 
-def explain(word: str, page: Page) -> Iterator[str]:
-    """The lines about a rule or a state, in whatever spelling; Misuse where there is no such."""
-    for rule in RULES:
-        if plain(name_of(rule)) == plain(word):
-            yield name_of(rule)
-            meaning, causes, advice = paragraphs(rule)
-            yield from lines(page, meaning, causes.removeprefix("Causes: "), advice)
-            limits = thresholds(rule).items()
-            shown = ", ".join(f"{name} {value:,}" for name, value in limits)
-            yield from page.paragraph("Limits", shown)
-            return
+def explain(word: str, options: Options, proc: Proc, out: BinaryIO) -> int:
+    """Print what is known of a rule or a state, in whatever spelling; Misuse where there is no
+    such word. Nothing is asked of the system."""
     name = known(word)
     if name is None:
         raise Misuse(unknown(word))
-    yield name
-    yield from lines(page, *WORDS[name])
+    page = Page(out)
+    texts = [page.painted("information", name)]
+    for title, said in told(name):
+        texts += page.paragraph(title, said)
+    put(out, "".join(f"{text}\n" for text in texts).encode(), flush=True)
+    return 0
 
 
-def lines(page: Page, meaning: str, causes: str, advice: str) -> Iterator[str]:
-    yield from page.paragraph("Means", meaning)
-    yield from page.paragraph("Causes", causes)
-    yield from page.paragraph("To do", advice.removeprefix("Do: "))
+def told(name: str) -> Iterator[tuple[str, str]]:
+    rule = next((rule for rule in RULES if name_of(rule) == name), None)
+    meaning, causes, advice = paragraphs(rule) if rule else WORDS[name]
+    yield "Means", meaning
+    yield "Causes", causes
+    yield "To do", advice
+    yield "Limits", limits(thresholds(rule)) if rule else ""
 
 
 def plain(word: str) -> str:
@@ -42,11 +44,11 @@ def plain(word: str) -> str:
 
 def known(word: str) -> str | None:
     """CLOSE_WAIT for `close-wait`, `Close Wait` and the like."""
-    names = {plain(name): name for name in WORDS}
+    names = {plain(name): name for name in words()}
     states = states_called(plain(word)) or ()
     if len(states) == 1:
         state = plain(next(iter(states)))
-        return names.get({"closed": "close", "listening": "listen"}.get(state, state))
+        return names[{"closed": "close", "listening": "listen"}.get(state, state)]
     return names.get(plain(word))
 
 
@@ -61,5 +63,3 @@ def unknown(word: str) -> str:
     near = [valid[name] for name in get_close_matches(plain(word), valid, 3, 0.5)]
     meant = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"--explain: no word `{word}'{meant}\nThere are: {', '.join(words())}"
-
-

@@ -99,7 +99,9 @@ class Counters:
             return known[name]
         file = FILES[section]
         where = self.proc.path(file)
-        raise Blind(self.problems.get(file, f"{where}: this kernel has no counter {section} {name}"))
+        raise Blind(
+            self.problems.get(file, f"{where}: this kernel has no counter {section} {name}")
+        )
 
 
 def sockstat(text: str) -> dict[str, dict[str, int]]:
@@ -185,13 +187,13 @@ class Host:
         return [table for table in self.tables if table["proto"][0].startswith(protocol)]
 
     def rows(
-        self, names: str, states: Iterable[str] = (), having: str = "", protocol: str = "tcp"
-    ) -> list[Sequence[Any]]:
+        self, names: str, states: Iterable[str | None] = (), having: str = "", protocol: str = "tcp"
+    ) -> list[tuple[Any, ...]]:
         """These fields of the sockets in these states (or in any) that have something in the
         field `having`. No row of any other socket is ever made."""
         return list(picked(self.of(protocol), names, states, having))
 
-    def later(self, names: str, states: Iterable[str]) -> dict[Any, Sequence[Any]]:
+    def later(self, names: str, states: Iterable[str]) -> dict[Any, tuple[Any, ...]]:
         """The fields of the sockets that are in these states at the second look, by identity."""
         tables = [table for table in self.again if table["proto"][0].startswith("tcp")]
         return {row[0]: row[1:] for row in picked(tables, f"key {names}", states)}
@@ -223,7 +225,7 @@ class Host:
         """The numbers of a file under /proc/sys/net."""
         path = f"sys/net/{name}"
         try:
-            values = counters(self.proc.read(path))
+            values = counters("".join(self.proc.blocks(path)))
         except OSError as error:
             raise Blind(f"{self.proc.path(path)}: {reason(error)}") from error
         if not values:
@@ -247,8 +249,8 @@ def socket_options(options: Options) -> Options:
 
 
 def picked(
-    tables: Iterable[Table], names: str, states: Iterable[str] = (), having: str = ""
-) -> Iterator[Sequence[Any]]:
+    tables: Iterable[Table], names: str, states: Iterable[str | None] = (), having: str = ""
+) -> Iterator[tuple[Any, ...]]:
     """Rows of a few fields, chosen before any other field is touched."""
     wanted = set(states)
     for table in tables:

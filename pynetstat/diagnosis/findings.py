@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,12 +46,13 @@ def name_of(rule: Rule) -> str:
 
 def paragraphs(rule: Rule) -> list[str]:
     """The docstring's three: what it means, what causes it, what to do; each on one line."""
-    texts = (rule.__doc__ or "").split("\n\n")
-    return [" ".join(text.split()) for text in (*texts, "", "")][:3]
+    texts = [" ".join(text.split()) for text in (rule.__doc__ or "").split("\n\n")]
+    texts = [text.removeprefix("Causes: ").removeprefix("Do: ") for text in (*texts, "", "")]
+    return [text[:1].upper() + text[1:] for text in texts[:3]]
 
 
 def advice(rule: Rule) -> str:
-    return paragraphs(rule)[2].removeprefix("Do: ")
+    return paragraphs(rule)[2]
 
 
 def thresholds(rule: Rule) -> dict[str, float]:
@@ -64,8 +66,16 @@ def thresholds(rule: Rule) -> dict[str, float]:
 
     if not isinstance(rule, FunctionType):
         return {}
-    known = rule.__globals__
-    return {name: known[name] for name in named(rule.__code__) if name.isupper() and name in known}
+    used = set(named(rule.__code__))
+    return {
+        name: value
+        for name, value in rule.__globals__.items()
+        if name in used and name.isupper() and isinstance(value, (int, float))
+    }
+
+
+def limits(thresholds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in thresholds.items())
 
 
 def found(severity: str, summary: str, evidence: Iterable[dict[str, Any]]) -> Finding:
@@ -105,24 +115,22 @@ def end(address: str | None, port: int | None) -> str:
     return f"{shown}:{port}"
 
 
-def by_owner(rows: Iterable[Sequence[Any]]) -> dict[Owner, list[Sequence[Any]]]:
+def by_owner(rows: Iterable[tuple[Any, ...]]) -> dict[Owner, list[tuple[Any, ...]]]:
     """Rows that begin with pid and program, by these two; the program with most rows first."""
-    groups: dict[Owner, list[Sequence[Any]]] = {}
+    groups: dict[Owner, list[tuple[Any, ...]]] = {}
     for row in rows:
         groups.setdefault((row[0], row[1]), []).append(row)
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
-def most(values: Iterable[Any]) -> Any:
-    """The most frequent value, the first of equals."""
-    values = list(values)
-    return max(values, key=values.count) if len(values) < 50 else frequent(values)
-
-
-def frequent(values: Sequence[Any]) -> Any:
-    from collections import Counter
-
-    return Counter(values).most_common(1)[0][0]
+def mostly(ends: Iterable[tuple[Any, Any]]) -> str:
+    """The most frequent of these ends; where no port comes twice, the most frequent address."""
+    counted = Counter(ends)
+    (address, port), times = counted.most_common(1)[0]
+    if times > 1 or len(counted) == 1:
+        return end(address, port)
+    addresses = Counter(address for address, _ in counted)
+    return str(addresses.most_common(1)[0][0])
 
 
 def owned(owner: Owner, **more: Any) -> dict[str, Any]:

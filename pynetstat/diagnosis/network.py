@@ -50,7 +50,9 @@ def udp_drops(host: Host) -> Iterator[Finding]:
     share = fresh / max(received + fresh, 1)
     if (fresh >= UDP_DROPS and share >= UDP_SHARE) or any(one[3] for one in lost):
         lost.sort(key=lambda one: (-one[0], -one[1]))
-        yield found("warning", dropped_by(host, lost, fresh, share), [udp_row(*one) for one in lost])
+        yield found(
+            "warning", dropped_by(host, lost, fresh, share), [udp_row(*one) for one in lost]
+        )
     problems = (host.after.problems.get(name) for name in ("net/udp", "net/udp6"))
     problem = problem or (next(problems) or "")
     if problem:
@@ -63,7 +65,7 @@ def dropped_by(host: Host, lost: list[Any], fresh: int, share: float) -> str:
             f"{count(fresh, 'datagram')} ({percent(share)} of those that came in) were thrown away"
             " since a receive buffer was full; the socket is closed by now"
         )
-    grown, dropped, waiting, stuck, owner = lost[0]
+    grown, dropped, _, stuck, owner = lost[0]
     text = f"{who(owner[:2])} does not read fast enough what it is sent at udp {end(*owner[2:])}:"
     if stuck and not grown:
         text = f"{who(owner[:2])} does not read what it is sent at udp {end(*owner[2:])}:"
@@ -128,7 +130,9 @@ def interface_errors(host: Host) -> Iterator[Finding]:
         row = chosen[0][1]
         wrong = f"{count(row['errors'], 'error')} and {count(row['dropped'], 'lost packet')}"
         when = f"in {host.seconds:.1f} seconds" if now else "since it is there, none of them now"
-        text = f"The interface {row['interface']} has {wrong} of {row['packets']:,} {row['direction']}"
+        text = (
+            f"The interface {row['interface']} has {wrong} of {row['packets']:,} {row['direction']}"
+        )
         yield found(
             "warning" if now else "information", f"{text} {when}", [row for _, row in chosen]
         )

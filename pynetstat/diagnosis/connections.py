@@ -10,9 +10,8 @@ from .findings import (
     Owner,
     by_owner,
     count,
-    end,
     found,
-    most,
+    mostly,
     others,
     owned,
     percent,
@@ -56,7 +55,7 @@ def close_wait_leak(host: Host) -> Iterator[Finding]:
         yield found(severity, unclosed(chosen), [held_by(*group) for group in chosen.items()])
 
 
-def unclosed(groups: dict[Owner, list[Sequence[Any]]]) -> str:
+def unclosed(groups: dict[Owner, list[tuple[Any, ...]]]) -> str:
     owner, held = next(iter(groups.items()))
     unread = sum(row[2] or 0 for row in held)
     text = f"{who(owner)} has not closed {count(len(held), 'connection')} that the other end ended"
@@ -71,7 +70,7 @@ def held_by(owner: Owner, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         owner,
         connections=len(rows),
         unread_bytes=sum(row[2] or 0 for row in rows),
-        mostly_with=end(*most((row[3], row[4]) for row in rows)),
+        mostly_with=mostly((row[3], row[4]) for row in rows),
     )
 
 
@@ -162,7 +161,7 @@ def unanswered(owner: Owner, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         connections=len(rows),
         unacknowledged_bytes=sum(row[2] for row in rows),
         repeated=max(row[-1] for row in rows),
-        mostly_with=end(*most((row[3], row[4]) for row in rows)),
+        mostly_with=mostly((row[3], row[4]) for row in rows),
     )
 
 
@@ -196,7 +195,7 @@ def syn_sent_stuck(host: Host) -> Iterator[Finding]:
             chosen[owner] = held
     if chosen:
         owner, held = next(iter(chosen.items()))
-        place = end(*most((row[2], row[3]) for row in held))
+        place = mostly((row[2], row[3]) for row in held)
         yield found(
             "critical" if len(held) >= SYN_SENT_CRITICAL else "warning",
             f"{who(owner)} cannot reach {place}: {count(len(held), 'attempt')} to connect"
@@ -206,7 +205,7 @@ def syn_sent_stuck(host: Host) -> Iterator[Finding]:
                     owner,
                     attempts=len(held),
                     repeated=max(row[-1] for row in held),
-                    mostly_to=end(*most((row[2], row[3]) for row in held)),
+                    mostly_to=mostly((row[2], row[3]) for row in held),
                 )
                 for owner, held in chosen.items()
             ],
@@ -226,7 +225,7 @@ def retransmissions(host: Host) -> Iterator[Finding]:
     of a cable that disagree about the speed, a firewall that drops.
 
     Do: `pynetstat -i` shows whether an interface here counts errors. If not, `tracepath` or `mtr`
-    to the other end of the connections below shows where packets are lost.
+    to the other end shows where packets are lost.
     """
     again, sent = host.grown("Tcp", "RetransSegs"), host.grown("Tcp", "OutSegs")
     share = again / max(sent + again, 1)
@@ -240,7 +239,7 @@ def retransmissions(host: Host) -> Iterator[Finding]:
             owner,
             connections=len(groups[owner]),
             bytes_on_the_way=sum(row[2] for row in groups[owner]),
-            mostly_with=end(*most((row[3], row[4]) for row in groups[owner])),
+            mostly_with=mostly((row[3], row[4]) for row in groups[owner]),
         )
         for owner in busiest
     ]

@@ -17,7 +17,7 @@ WORDS = {
         "It lasts as long as a packet takes there and back. When it stays, nobody answers: a wrong"
         " address, a machine that is off, a firewall that drops.",
         "Check the address, `ping` it, `tracepath` it. After about two minutes the program gets"
-        " the error \"Connection timed out\".",
+        ' the error "Connection timed out".',
     ),
     "SYN_RECV": (
         "Somebody wants to connect to a program here: we have answered, and their confirmation is"
@@ -31,10 +31,10 @@ WORDS = {
         "This end has closed the connection (FIN is sent), and the other end has not confirmed that"
         " yet; there may be data before it that is still on the way.",
         "When it stays, the other end is gone, or takes no data.",
-        "The system gives up by itself. Many: see net.ipv4.tcp_orphan_retries and the rule orphans.",
+        "The system gives up by itself. Many: see the rule orphans.",
     ),
     "FIN_WAIT2": (
-        "This end has closed the connection, the other end knows it and has not closed its own end.",
+        "This end has closed the connection; the other end knows it, and has not closed its own.",
         "When it stays, the program at the other end does not close: there it is CLOSE_WAIT.",
         "Look at the other end. What belongs to no program any more is forgotten after"
         " net.ipv4.tcp_fin_timeout (60 seconds).",

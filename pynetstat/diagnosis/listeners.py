@@ -58,9 +58,7 @@ def listen_overflow(host: Host) -> Iterator[Finding]:
     if text:
         text += f"; {count(lost, 'attempt')} to connect met a full queue" if lost else ""
         evidence = [
-            owned(
-                (pid, program), listens_at=end(address, port), waiting=waiting, room_for=limit
-            )
+            owned((pid, program), listens_at=end(address, port), waiting=waiting, room_for=limit)
             for pid, program, address, port, waiting, limit in fullest
         ]
         yield found("critical" if full and lost else "warning", text + others(full), evidence)
@@ -81,8 +79,8 @@ def syn_flood(host: Host) -> Iterator[Finding]:
     Causes: an attack with forged addresses (SYN flood), someone who scans the network, or a path
     on which our answers get lost (a missing or wrong route back, a firewall).
 
-    Do: leave `sysctl net.ipv4.tcp_syncookies` at 1. If the addresses below are all different and
-    unknown, ask your provider to filter. If they are your own clients, look for the way back:
+    Do: leave `sysctl net.ipv4.tcp_syncookies` at 1. If the addresses are all different and unknown,
+    ask your provider to filter. If they are your own clients, look for the way back:
     `ip route get ADDRESS`.
     """
     rows = host.rows("local_port remote_address timer", {"SYN_RECV"})
@@ -126,16 +124,17 @@ def exposed_listeners(host: Host) -> Iterator[Finding]:
         if row[3] in everywhere:
             seen.setdefault(row, 0)
     lowest = ephemeral(host)
-    for *row, remote in host.rows(f"{names} remote_port", protocol="udp"):
-        if row[3] in everywhere and not remote and row[4] < lowest:
-            seen.setdefault(tuple(row), 0)
+    for row in host.rows(f"{names} remote_port", protocol="udp"):
+        if row[3] in everywhere and not row[5] and row[4] < lowest:
+            seen.setdefault(row[:5], 0)
     if seen:
         rows = sorted(seen, key=lambda row: (row[4], row[2]))
-        programs = dict.fromkeys(row[1] or "?" for row in rows)
-        named = ", ".join(list(programs)[:4]) + (", ..." if len(programs) > 4 else "")
+        programs = list(dict.fromkeys(row[1] for row in rows if row[1]))
+        named = ", ".join(programs[:4]) + (", ..." if len(programs) > 4 else "")
+        text = f"{count(len(rows), 'port')} can be reached at every address of this machine"
         yield found(
             "information",
-            f"{count(len(rows), 'port')} can be reached at every address of this machine: {named}",
+            f"{text}: {named}" if named else text,
             [owned(row[:2], proto=row[2], listens_at=end(*row[3:])) for row in rows],
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from ..table import safe
-from .findings import Finding, count, worst
+from .findings import Finding, count, limits, name_of, paragraphs, worst
 from .host import Host
 
 COLOURS = {"critical": "1;31", "warning": "1;33", "unknown": "1;35", "information": "1;36"}
@@ -21,7 +21,8 @@ INDENT = 4
 def report(findings: Sequence[Finding], host: Host, out: BinaryIO) -> Iterator[bytes]:
     """The first line is the whole in short, as a monitoring system shows it."""
     page = Page(out)
-    lines = [page.heading(findings, host), *page.findings(findings), *page.footing(host)]
+    lines = [page.heading(findings, host), *page.findings(findings), *page.unknown(findings)]
+    lines += page.footing(host)
     yield "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")
 
 
@@ -50,31 +51,38 @@ class Page:
 
     def findings(self, findings: Sequence[Finding]) -> Iterator[str]:
         for finding in findings:
-            yield ""
             if finding.severity == "unknown":
-                yield from self.titled(finding, f"could not look: {finding.summary}")
                 continue
-            yield from self.titled(finding, finding.summary)
             yield ""
-            yield from self.rows(finding.evidence or [])
+            yield self.painted(finding.severity, f"{finding.severity.upper()} {finding.rule}")
+            yield from self.wrapped(safe(finding.summary), " " * INDENT)
             yield ""
+            if finding.evidence:
+                yield from self.rows(finding.evidence)
+                yield ""
             for name, words in self.told(finding):
                 yield from self.paragraph(name, words)
 
-    def titled(self, finding: Finding, text: str) -> Iterator[str]:
-        title = f"{finding.severity.upper()} {finding.rule}"
-        yield self.painted(finding.severity, title)
-        yield from self.wrapped(safe(text), " " * INDENT)
+    def unknown(self, findings: Sequence[Finding]) -> Iterator[str]:
+        """The rules that could not look, by the reason."""
+        reasons: dict[str, list[str]] = {}
+        for finding in findings:
+            if finding.severity == "unknown":
+                reasons.setdefault(finding.summary, []).append(finding.rule)
+        if reasons:
+            yield ""
+            yield self.painted("unknown", "UNKNOWN: these rules could not look")
+        for reason, rules in reasons.items():
+            text = f"{', '.join(rules)}: {safe(reason)}"
+            yield from self.wrapped(text, " " * (INDENT + 4), " " * INDENT)
 
     def told(self, finding: Finding) -> Iterator[tuple[str, str]]:
         from . import RULES
-        from .findings import name_of, paragraphs
 
         rule = next(rule for rule in RULES if name_of(rule) == finding.rule)
         yield "Means", paragraphs(rule)[0]
         yield "To do", finding.advice or ""
-        limits = finding.thresholds or {}
-        yield "Limits", ", ".join(f"{name} {value:,}" for name, value in limits.items())
+        yield "Limits", limits(finding.thresholds or {})
 
     def paragraph(self, name: str, words: str) -> Iterator[str]:
         if words:
@@ -92,11 +100,13 @@ class Page:
 
     def rows(self, evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """A small table; what is not known in any row has no column."""
-        names = [name for name in (evidence or [{}])[0] if any(known(row[name]) for row in evidence)]
+        names = [
+            name for name in evidence[0] if any(known(row[name]) for row in evidence)
+        ]
         shown = evidence[:ROWS]
         columns = []
         for name in names:
-            cells = [cell(row[name]) for row in shown]
+            cells = [cell(name, row[name]) for row in shown]
             number = all(isinstance(row[name], (int, type(None))) for row in shown)
             title = name.replace("_", " ").upper()
             width = max(map(len, (title, *cells)))
@@ -113,7 +123,7 @@ class Page:
         yield from self.wrapped(f"Looked at {sockets}, twice within {host.seconds:.1f} s.", "")
         for missing in host.run.incomplete():
             if missing["what"] == "owner":
-                text = f"Whose {count(missing['count'], 'socket')} are is not known:"
+                text = f"{count(missing['count'], 'socket')} of programs that are not known:"
                 yield from self.wrapped(f"{text} {missing['reason']}.", "")
         yield from self.wrapped(
             "`pynetstat --explain WORD` tells more: of a rule, or of a state like CLOSE_WAIT.", ""
@@ -124,10 +134,11 @@ def known(value: Any) -> bool:
     return value is not None
 
 
-def cell(value: Any) -> str:
+def cell(name: str, value: Any) -> str:
     """Numbers in full, what a stranger wrote made harmless, a dash for what is not known."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, (int, float)) else safe(str(value))
+    counted = isinstance(value, int) and name not in ("pid", "port")
+    return f"{value:,}" if counted else safe(str(value))
