@@ -59,7 +59,7 @@ def sockets(**options: Any) -> Iterator[InetSocket]:
     if not any(options.get(name) for name in protocols):
         options.setdefault("families", ("inet", "inet6"))
     options.setdefault("all", not options.get("listening"))
-    return records(**options)
+    return records("sockets", **options)
 
 
 def unix_sockets(**options: Any) -> Iterator[UnixSocket]:
@@ -69,7 +69,7 @@ def unix_sockets(**options: Any) -> Iterator[UnixSocket]:
     True
     """
     options.setdefault("all", not options.get("listening"))
-    return records(**{**options, "families": ("unix",)})
+    return records("unix", **{**options, "families": ("unix",)})
 
 
 def routes(**options: Any) -> Iterator[Route]:
@@ -78,7 +78,7 @@ def routes(**options: Any) -> Iterator[Route]:
     >>> [route.gateway for route in routes() if route.dst == "nowhere"]
     []
     """
-    return records(route=True, **options)
+    return records("route", route=True, **options)
 
 
 def interfaces(**options: Any) -> Iterator[Interface]:
@@ -88,7 +88,7 @@ def interfaces(**options: Any) -> Iterator[Interface]:
     []
     """
     options.setdefault("all", True)
-    return records(interfaces=True, **options)
+    return records("interfaces", interfaces=True, **options)
 
 
 def groups(**options: Any) -> Iterator[Group]:
@@ -97,7 +97,7 @@ def groups(**options: Any) -> Iterator[Group]:
     >>> {group.family for group in groups()} <= {"inet", "inet6"}
     True
     """
-    return records(groups=True, **options)
+    return records("groups", groups=True, **options)
 
 
 def statistics(**options: Any) -> dict[str, dict[str, int]]:
@@ -107,7 +107,7 @@ def statistics(**options: Any) -> dict[str, dict[str, int]]:
     0
     """
     sections: dict[str, dict[str, int]] = {}
-    for section, name, value in records(statistics=True, **options):
+    for section, name, value in records("statistics", statistics=True, **options):
         counters = sections.setdefault(section, {})
         if name is not None:
             counters[name] = value
@@ -131,19 +131,24 @@ def diagnose(**options: Any) -> list[Finding]:
     return diagnose(asked, Proc(asked.root))
 
 
-def records(**keywords: Any) -> Iterator[Any]:
-    """The records of what these options list; in numbers, unless names are asked for."""
+def records(what: str, **keywords: Any) -> Iterator[Any]:
+    """The records of one listing; in numbers, unless names are asked for."""
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
-    return gathered(Options(format="records", **keywords))
+    return gathered(what, Options(format="records", **keywords))
 
 
-def gathered(options: Options) -> Iterator[Any]:
+def gathered(what: str, options: Options) -> Iterator[Any]:
     from itertools import chain
 
     from .proc import Proc
     from .run import Run, rows_of
 
     run = Run(options, Proc(options.root), library=True)
-    tables = (table for _, tables in run.gather() for table in rows_of(tables))
+    tables = (
+        table
+        for listing, tables in run.gather()
+        for table in rows_of(tables)
+        if what in listing.name  # families may bring other listings along
+    )
     return chain.from_iterable(tables)  # in C, from table to table

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
-
 from . import __version__
 from .getopt import LONG, Bad, words
 from .options import FAMILIES, MODES, Misuse, Options, listings, nearest

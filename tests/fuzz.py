@@ -165,7 +165,8 @@ def beside(first: int, count: int) -> int:
             for words in random.sample(BESIDE, 6):
                 runs += 1
                 theirs, ours = reference(words), answer(words, folder / "answer")
-                if os.environ.get("SHOW"): print(words, theirs[0], len(theirs[1]), theirs[1][-150:])
+                if os.environ.get("SHOW"):
+                    print(words, theirs[0], len(theirs[1]), theirs[1][-150:])
                 if theirs != ours:
                     findings += 1
                     print(f"seed {seed}: {words}\n{difference(theirs, ours)}", flush=True)
@@ -224,7 +225,9 @@ def private(arguments: list[str]) -> int:
     """Ourselves again where mounts and interfaces are our own."""
     script = 'ip link set lo up 2>/dev/null; exec "$@"'
     inside = [sys.executable, __file__, "--private", *arguments]
-    return subprocess.run(["unshare", "--net", "--mount", "sh", "-c", script, "-", *inside]).returncode
+    return subprocess.run(
+        ["unshare", "--net", "--mount", "sh", "-c", script, "-", *inside]
+    ).returncode
 
 
 # Guided by coverage
@@ -238,7 +241,7 @@ def guided(seconds: int, folder: Path) -> None:
     with atheris.instrument_imports(include=["pynetstat"]):
         import pynetstat.cli
         import pynetstat.collectors as collectors
-        import pynetstat.owners  # noqa: F401
+        import pynetstat.owners
         from pynetstat.options import Options, listings
         from pynetstat.proc import Proc
         from pynetstat.run import show

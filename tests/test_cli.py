@@ -23,7 +23,7 @@ def run(*options: str, **more: object) -> tuple[int, str, str]:
     ("options", "status", "message"),
     [
         (["-q"], 3, "invalid option -- 'q'\n"),
-        (["--ip6"], 3, "unrecognized option '--ip6'\n"),
+        (["--ip6"], 3, "unrecognized option '--ip6'; did you mean --ip?\n"),
         (["-A", "foo"], 1, "Unknown address family `foo'.\n"),
         (["-A", "inet,"], 1, "Unknown address family `'.\n"),
         (["-A", ""], 1, "Unknown address family `'.\n"),

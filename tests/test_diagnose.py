@@ -164,12 +164,12 @@ ready()
 """),
     "a flood of connections closed by the server": Fault("time-wait-flood", {"warning"}, """
 server = socket.create_server(("127.0.0.1", 8080), backlog=100)
-for number in range(12000):
+for number in range(20000):
     client, end = pair(server)
     end.close()
     client.close()
 ready()
-"""),
+""", f"{LO}; echo '1025 65000' > /proc/sys/net/ipv4/ip_local_port_range"),
     "nobody there": Fault("syn-sent-stuck", {"warning"}, """
 kept += [attempt("10.1.2.3", 80) for number in range(3)]
 time.sleep(1.2)

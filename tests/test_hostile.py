@@ -168,9 +168,7 @@ def test_every_format_keeps_its_rows(
 
 
 @pytest.fixture(scope="module")
-def once(
-    programs: dict[bytes, tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def once(programs: dict[bytes, tuple[int, int]], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Those processes and sockets copied, so that not every format looks at all of the host's."""
     root = tmp_path_factory.mktemp("once")
     (root / "net").mkdir()
@@ -389,7 +387,9 @@ def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
     here = str(Path(__file__).parent)
     names = ",".join(name.hex() for name in NASTY)
     command = [sys.executable, "-c", PRIVATE, here, str(tmp_path), names, *CASES]
-    done = subprocess.run(["unshare", "--net", "--mount", *command], capture_output=True, timeout=60)
+    done = subprocess.run(
+        ["unshare", "--net", "--mount", *command], capture_output=True, timeout=60
+    )
     assert done.stdout, done.stderr.decode()
     told = json.loads(done.stdout)
     if told is None:

@@ -7,8 +7,10 @@ from click.testing import CliRunner
 from conftest import TCP_HEADING, Tree, tcp_file, tcp_row
 
 from pynetstat.cli import main
-from pynetstat.collectors.inet import fit, host_texts, state_name
+from pynetstat.collectors._endpoints import fit
+from pynetstat.collectors.inet import state_name
 from pynetstat.proc import addresses, numbers, ports
+from pynetstat.table import host_texts
 
 
 def run(*options: str) -> tuple[int, list[str], str]:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter, namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -202,7 +203,17 @@ def live(tmp_path: Path) -> Iterator[Live]:
             local.bind(name)
             if kind != socket.SOCK_DGRAM:
                 local.listen()
+        settled(ends)
         yield Live(ends, {path, path + ".dgram", "@" + abstract[1:]})
+
+
+def settled(ends: Any) -> None:
+    """Wait until no socket of the test is on its way from one state to the next."""
+    for _ in range(100):
+        rows = [row for row in api.sockets() if (row.local_address, row.local_port) in ends]
+        if not {row.state for row in rows} & {"FIN_WAIT1", "LAST_ACK", "CLOSING", "SYN_RECV"}:
+            return
+        time.sleep(0.05)
 
 
 # What psutil does not tell on Linux. The user is that of the process which holds the socket:

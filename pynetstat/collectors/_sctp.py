@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from ..options import Options
 from ..proc import Proc, lines_of
 from ..table import Column, Table, host_texts, safe_cells, signed
-from .inet import InetSocket, halves, names, port_texts, state_name, tail_columns
+from ._endpoints import port_texts
+from .inet import InetSocket, halves, names, state_name, tail_columns
 
 Several = tuple[str, ...]  # the addresses of one end
 Known = Mapping[str, "str | None"]  # how they are written; None where one is no address

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import compress, repeat
+from itertools import compress
 from typing import Any, NamedTuple
 
 from ..options import Options
 from ..proc import Proc, addresses, lines_of, numbers, ports
 from ..table import Column, Listing, Table, blank, known, owner_columns, signed, user_cells, which
+from ._endpoints import named, numbered
 
 
 class Timer(NamedTuple):
@@ -340,83 +341,6 @@ def tail_columns(options: Options) -> Iterator[Column]:
     yield from owner_columns(options)
     if options.timers:
         yield Column(" Timer", " %s", "timer_text")
-
-
-def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> list[str]:
-    """`host:port` in numbers, cut to its column or whole with -W."""
-    texts = port_texts(ports)
-    after = list(map(texts.__getitem__, ports))
-    if ":" in "".join(set(addresses)):
-        shown = host_texts(addresses, repeat(None), numeric=True)
-        addresses = list(map(shown.__getitem__, addresses))
-    return fit(addresses, after, wide)
-
-
-def named(options: Options) -> Callable[..., list[str]]:
-    """`host:port` with names for those that have one."""
-
-    def cells(
-        addresses: Sequence[str],
-        ports: Sequence[int],
-        hosts: Sequence[str | None],
-        services: Sequence[str | None],
-    ) -> list[str]:
-        shown = host_texts(addresses, hosts, options.numeric_hosts)
-        numbers = port_texts(ports)
-        after = [
-            numbers[port] if service is None else service for port, service in zip(ports, services)
-        ]
-        return fit(list(map(shown.__getitem__, addresses)), after, options.wide)
-
-    return cells
-
-
-def host_texts(
-    addresses: Sequence[str], hosts: Iterable[str | None], numeric: bool
-) -> dict[str, str]:
-    """What is printed for each distinct address: its name, or its number as netstat has it.
-
-    `::` is `[::]` where names are asked for; a mapped ::ffff:10.0.0.8 loses what precedes
-    its last colon.
-    """
-    shown = {}
-    for address, host in dict(zip(addresses, hosts)).items():
-        text = address if host is None else host
-        if ":" in address:
-            if address == "::" and not numeric:
-                text = "[::]"
-            elif address.startswith("::ffff:") and "." in address and "." in text:
-                start = text.partition(".")[0]
-                text = text[start.rfind(":") + 1 :]
-        shown[address] = text
-    return shown
-
-
-_port_texts: dict[int | None, str] = {0: "*", None: "*"}
-
-
-def port_texts(ports: Sequence[int | None]) -> dict[int | None, str]:
-    """What is printed for each port: its number, and `*` for none."""
-    new = set(ports).difference(_port_texts)
-    _port_texts.update(zip(new, map(str, new)))
-    return _port_texts
-
-
-def fit(hosts: Sequence[str], ports: Sequence[str], wide: bool) -> list[str]:
-    """netstat's cut: the port keeps 18 bytes, the host what is left of 22, its beginning.
-
-    With -W the whole is cut to 127 bytes, which may swallow the port.
-    """
-    texts = list(map(":".join, zip(hosts, ports)))
-    if max(map(len, texts), default=0) <= 23:
-        return texts
-    if wide:
-        return [text[:127] for text in texts]
-    for number, text in enumerate(texts):
-        if len(text) > 23:
-            port = ports[number][:18]
-            texts[number] = hosts[number][: 22 - len(port)] + ":" + port
-    return texts
 
 
 SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names)

@@ -100,9 +100,7 @@ class Page:
 
     def rows(self, evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """A small table; what is not known in any row has no column."""
-        names = [
-            name for name in evidence[0] if any(known(row[name]) for row in evidence)
-        ]
+        names = [name for name in evidence[0] if any(known(row[name]) for row in evidence)]
         shown = evidence[:ROWS]
         columns = []
         for name in names:

@@ -217,9 +217,12 @@ def orphans(host: Host) -> Iterator[Finding]:
     near = limit > 0 and total >= ORPHAN_LIMIT * limit
     if not near and (len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())):
         return
-    served = Counter(row[0] for row in rows).most_common(1)
-    owner = host.listeners.get(served[0][0], (None, None)) if served else (None, None)
-    distant = Counter(row[1] for row in rows).most_common(5)
+    served = Counter(row[0] for row in rows)
+    distant = Counter(row[1:3] for row in rows)
+    if served and served.most_common(1)[0][1] > distant.most_common(1)[0][1]:
+        owner = host.listeners.get(served.most_common(1)[0][0], (None, None))
+    else:
+        owner = talker(host, *distant.most_common(1)[0][0]) if distant else (None, None)
     text = f"{count(total, 'connection')} were left by their program and are not done"
     text += f", of {limit:,} that the system allows" if limit else ""
     text += f"; most were those of {who(owner)}" if owner[0] is not None else ""

@@ -13,7 +13,7 @@ about something that a listing does not have, meets no row; `not` of it meets th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, NoReturn
 
