@@ -183,7 +183,7 @@ def lines_of(block: str) -> Iterator[str]:
 
 def reason(error: OSError) -> str:
     """The errno text, as the C locale has it."""
-    return os.strerror(error.errno) if error.errno else str(error)
+    return os.strerror(error.errno) if error.errno else error.strerror or str(error)
 
 
 # The kernel's hexadecimal, a whole field at a time.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..proc import counters
 from ..table import Table
@@ -141,47 +141,59 @@ def time_wait_flood(host: Host) -> Iterator[Finding]:
     number = host.states["TIME_WAIT"]
     if number < TIME_WAIT_FLOOR:
         return
-    ends = "local_port remote_address remote_port"
-    rows = host.rows(ends, {"TIME_WAIT"})
-    destinations = Counter(zip([row[1] for row in rows], [row[2] for row in rows]))
-    (address, port), largest = destinations.most_common(1)[0]
+    most = focus(host, host.rows("local_port remote_address remote_port", {"TIME_WAIT"}))
     low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
     limit = host.setting("ipv4/tcp_max_tw_buckets")[0]
+    running_out = most.destination and most.number >= TIME_WAIT_PORTS * (high - low + 1)
     share = number / sum(host.states.values())
-    one = largest >= TIME_WAIT_FLOOR and largest >= TIME_WAIT_PORTS * (high - low + 1)
     if not (
-        one
+        (running_out and most.number >= TIME_WAIT_FLOOR)
         or number >= TIME_WAIT_BUCKETS * limit
         or (number >= TIME_WAIT_SOCKETS and share >= TIME_WAIT_SHARE)
     ):
         return
-    served, serving = Counter(row[0] for row in rows).most_common(1)[0]
-    if serving > largest:  # it is this end that closes what others open
-        owner = host.listeners.get(served, (None, None))
-        text = f"at port {served}" + (f" of {who(owner)}" if owner[0] is not None else "")
-    else:
-        owner = talker(host, address, port)
-        text = f"to {end(address, port)}" + (f", by {who(owner)}" if owner[0] is not None else "")
     yield found(
         "warning",
-        f"{count(number, 'connection')} were closed within the last minute, most of them {text}",
-        [
-            owned(
-                owner,
-                port=served if serving > largest else None,
-                destination=None if serving > largest else end(address, port),
-                time_wait=max(serving, largest),
-                of_all_time_wait=number,
-                room_for=limit,
-            )
-        ],
+        f"{count(number, 'connection')} were closed within the last minute, {most.number:,} of them"
+        f" {most.words}",
+        [most.row | {"of_all": number, "room_for": limit}],
     )
 
 
+class Focus(NamedTuple):
+    """Where most of the connections that belong to no program are, and the likely program: at
+    a port of this machine that others connect to, or at a destination that it connects to."""
+
+    number: int
+    owner: Owner
+    port: int | None = None
+    destination: str | None = None
+
+    @property
+    def words(self) -> str:
+        known = self.owner[0] is not None
+        if self.destination:
+            return f"to {self.destination}" + (f", by {who(self.owner)}" if known else "")
+        return f"at port {self.port}" + (f" of {who(self.owner)}" if known else "")
+
+    @property
+    def row(self) -> dict[str, Any]:
+        place = {"port": self.port, "destination": self.destination}
+        return owned(self.owner, **place, connections=self.number)
+
+
+def focus(host: Host, rows: Sequence[tuple[Any, ...]]) -> Focus:
+    """Of local port, remote address and remote port, of at least one socket."""
+    port, serving = Counter(row[0] for row in rows).most_common(1)[0]
+    place, number = Counter(row[1:3] for row in rows).most_common(1)[0]
+    if serving > number:
+        return Focus(serving, host.listeners.get(port, (None, None)), port=port)
+    return Focus(number, talker(host, *place), destination=end(*place))
+
+
 def talker(host: Host, address: str, port: int) -> Owner:
-    """The program that has most of the living connections to a destination. One that is closed
-    belongs to nobody, but who closed so many has mostly some left; otherwise the program here
-    that is the destination itself."""
+    """The program that has most of the living connections to a destination: who closed so many
+    has mostly some left. Otherwise the program here that is the destination itself."""
     rows = host.rows("pid program remote_address remote_port", having="pid")
     found = Counter(row[:2] for row in rows if row[2:] == (address, port))
     if found:
@@ -217,20 +229,15 @@ def orphans(host: Host) -> Iterator[Finding]:
     near = limit > 0 and total >= ORPHAN_LIMIT * limit
     if not near and (len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())):
         return
-    served = Counter(row[0] for row in rows)
-    distant = Counter(row[1:3] for row in rows)
-    if served and served.most_common(1)[0][1] > distant.most_common(1)[0][1]:
-        owner = host.listeners.get(served.most_common(1)[0][0], (None, None))
-    else:
-        owner = talker(host, *distant.most_common(1)[0][0]) if distant else (None, None)
     text = f"{count(total, 'connection')} were left by their program and are not done"
     text += f", of {limit:,} that the system allows" if limit else ""
-    text += f"; most were those of {who(owner)}" if owner[0] is not None else ""
-    yield found(
-        "critical" if limit > 0 and total >= ORPHAN_CRITICAL * limit else "warning",
-        text,
-        [{"connections": number, "with": address} for address, number in distant],
-    )
+    evidence = [{"connections": total, "room_for": limit or None}]
+    if rows:
+        most = focus(host, rows)
+        text += f"; {most.number:,} of them {most.words}"
+        evidence = [most.row | {"of_all": total, "room_for": limit or None}]
+    critical = limit > 0 and total >= ORPHAN_CRITICAL * limit
+    yield found("critical" if critical else "warning", text, evidence)
 
 
 MEMORY_PRESSURES = 1  # times that the system began to save, between the looks
