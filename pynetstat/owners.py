@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .options import Options
 from .proc import NOT_ALL, NOTHING, READ, Proc
@@ -26,9 +26,9 @@ class Owner(NamedTuple):
     context: str
 
 
-# What one process holds: its folder, program name, security context, {descriptor: inode}.
-Holding = tuple[str, str, str, "dict[str, int]"]
-DENIED: Holding = ("", "", "", {})  # we may not look into it
+# What one process holds: its folder, program name, security context, descriptors, their inodes.
+Holding = tuple[str, str, str, "list[str]", "list[int]"]
+DENIED: Holding = ("", "", "", [], [])  # we may not look into it
 
 
 class Owners:
@@ -60,13 +60,17 @@ class Owners:
                 break
         self.notice()
         for table in tables:
-            found: list[Owner | None] = list(map(self.first.get, table["inode"]))
-            table.fields["pid"] = [owner and owner.pid for owner in found]
-            table.fields["program"] = [owner and owner.program for owner in found]
-            table.fields["owner"] = [owner and owner.text for owner in found]
-            table.fields["context"] = [owner and owner.context for owner in found]
-            if self.every:
-                table.fields["processes"] = list(map(self.holders.get, table["inode"]))
+            self.fill(table, list(map(self.first.get, table["inode"])))
+
+    def fill(self, table: Table, found: list[Owner | None]) -> None:
+        table.fields |= {
+            "pid": lambda: [owner and owner.pid for owner in found],
+            "program": lambda: [owner and owner.program for owner in found],
+            "owner": lambda: [owner and owner.text for owner in found],
+            "context": lambda: [owner and owner.context for owner in found],
+        }
+        if self.every:
+            table.fields["processes"] = list(map(self.holders.get, table["inode"]))
 
     def folders(self) -> list[str]:
         if not hasattr(os, "O_DIRECTORY"):  # Windows: a copy of some /proc, without its links
@@ -101,11 +105,11 @@ class Owners:
         except OSError:
             return None
         try:
-            sockets = descriptors(process)
-            if not sockets:
+            names, inodes = descriptors(process)
+            if not inodes:
                 return None
             label = context(process) if self.options.context else "-"
-            return folder, program_name(process), label, sockets
+            return folder, program_name(process), label, names if self.every else [], inodes
         except OSError as error:
             return DENIED if isinstance(error, PermissionError) else None
         finally:
@@ -114,25 +118,23 @@ class Owners:
     def enter(self, holding: Holding | None) -> Iterable[int]:
         if holding is None:
             return ()
-        folder, program, label, sockets = holding
+        folder, program, label, names, inodes = holding
         if not folder:
             self.denied = True
             return ()
         owner = Owner(int(folder), program, f"{folder}/{program}"[:19], label)
-        inodes = sockets.values()
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
-            self.hold(owner.pid, decode(program), sockets)
+            triples = zip(repeat(owner.pid), repeat(decode(program)), map(int, names))
+            self.hold(inodes, map(tuple.__new__, repeat(Holder), triples))
         return inodes
 
-    def hold(self, pid: int, program: str, sockets: dict[str, int]) -> None:
+    def hold(self, inodes: list[int], holders: Iterable[Any]) -> None:
         """Add a process to the holders of its sockets; few sockets have more than one."""
-        triples = zip(repeat(pid), repeat(program), map(int, sockets))
-        holders = map(tuple.__new__, repeat(Holder), triples)
-        if self.holders.keys().isdisjoint(sockets.values()):
-            self.holders.update(zip(sockets.values(), map(list, zip(holders))))
+        if len(set(inodes)) == len(inodes) and self.holders.keys().isdisjoint(inodes):
+            self.holders.update(zip(inodes, map(list, zip(holders))))
         else:
-            for inode, holder in zip(sockets.values(), holders):
+            for inode, holder in zip(inodes, holders):
                 self.holders.setdefault(inode, []).append(holder)
 
     def notice(self) -> None:
@@ -189,8 +191,8 @@ class Helper:
         return found
 
 
-def descriptors(process: int) -> dict[str, int]:
-    """Descriptor -> inode, of those that are sockets (`3 -> socket:[4242]`)."""
+def descriptors(process: int) -> tuple[list[str], list[int]]:
+    """The descriptors that are sockets (`3 -> socket:[4242]`), and their inodes."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
     try:
         names = list(filter(str.isdecimal, os.listdir(directory)))
@@ -204,13 +206,15 @@ def descriptors(process: int) -> dict[str, int]:
                 continue
     finally:
         os.close(directory)
-    found = {}
+    found, inodes = [], []
     for (name, link), match in zip(pairs, map(LINK.match, [link for _, link in pairs])):
         if match:
-            found[name] = int(match[1])
-        elif link.startswith(("socket:[", "[0000]:")) and name[:1].isdecimal():
-            found.update((name, inode) for inode in odd_inode(link))
-    return found
+            found.append(name)
+            inodes.append(int(match[1]))
+        elif link.startswith(("socket:[", "[0000]:")) and (inode := odd_inode(link)):
+            found.append(name)
+            inodes.append(inode)
+    return found, inodes
 
 
 # `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as
@@ -220,18 +224,18 @@ LINK = re.compile(r"socket:\[([1-9][0-9]{1,18})\]\Z", re.ASCII)
 ODD = re.compile(r"(?:socket:\[(?=.{3})|\[0000\]:)[ \t]*\+?(0[xX][0-9a-fA-F]+|\d+)\]?\Z", re.ASCII)
 
 
-def odd_inode(link: str) -> list[int]:
+def odd_inode(link: str) -> int | None:
     match = ODD.match(link[:29])
     if match is None or link.startswith("socket:[") != link.endswith("]"):
-        return []
+        return None
     digits = match[1]
     if not digits.lower().startswith("0x"):
         digits = digits if digits[0] != "0" else "0o" + digits
     try:
         inode = int(digits, 0)
     except ValueError:
-        return []
-    return [inode] if inode < (1 << 64) - 1 else []
+        return None
+    return inode if inode < (1 << 64) - 1 else None
 
 
 def program_name(process: int) -> str:

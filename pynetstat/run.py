@@ -141,7 +141,7 @@ class Run:
         everything = list(tables)
         rows = list(rows_of(everything))
         self.owners.attribute(rows)
-        for table in rows:
+        for table in rows if options.structured else ():
             pairs = zip(table["inode"], table["pid"])
             self.unowned += len([inode for inode, pid in pairs if inode and pid is None])
         yield from everything

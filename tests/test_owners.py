@@ -135,7 +135,7 @@ def test_a_helper_that_dies_is_made_up_for(proc_tree: Tree) -> None:
     def look(folder: str) -> owners.Holding | None:
         if os.getpid() != here:
             os._exit(9)
-        return folder, "prog", "-", {"3": int(folder) + 1000}
+        return folder, "prog", "-", ["3"], [int(folder) + 1000]
 
     here = os.getpid()
     folders = Proc(str(root)).pids()

@@ -15,7 +15,7 @@ from ..options import Misuse, Options
 from ..proc import NOT_ALL, NOTHING, Proc
 from ..run import put
 from ..table import Listing, Table, decode
-from . import connections, listeners, network, resources
+from . import connections, kernel, listeners, network, ports
 from .findings import SEVERITIES, Blind, Finding, Rule, advice, name_of, thresholds, worst
 from .host import Host
 
@@ -24,17 +24,17 @@ RULES: tuple[Rule, ...] = (
     connections.unread_data,
     connections.unacknowledged_data,
     listeners.listen_overflow,
-    resources.port_exhaustion,
-    resources.time_wait_flood,
+    ports.port_exhaustion,
+    ports.time_wait_flood,
     connections.syn_sent_stuck,
     listeners.syn_flood,
     connections.retransmissions,
     connections.resets,
     network.udp_drops,
     network.interface_errors,
-    resources.memory_pressure,
-    resources.orphans,
-    resources.conntrack_full,
+    kernel.memory_pressure,
+    ports.orphans,
+    kernel.conntrack_full,
     network.no_default_route,
     network.route_over_down_interface,
     listeners.exposed_listeners,

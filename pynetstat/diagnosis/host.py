@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from operator import and_
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..collectors.statistics import keyed, pairs
 from ..options import Options
 from ..proc import Proc, Stop, counters, numbers, reason
 from ..run import Run, check
+from ..sockdiag import listener_limits
 from ..table import Table
-from .findings import Blind, Owner
+from .findings import Blind, Owner, end, owned
 
 sleep = time.sleep
 
@@ -130,6 +131,21 @@ def per_processor(text: str) -> dict[str, int]:
     return found
 
 
+class Queue(NamedTuple):
+    """The connections that wait for a listener to accept them, at both looks, and how many may;
+    None where that is not known."""
+
+    owner: Owner
+    place: str
+    waiting: int
+    later: int
+    room: int | None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return owned(self.owner, listens_at=self.place, waiting=self.waiting, room_for=self.room)
+
+
 class Host:
     """The machine as it was between two looks, `seconds` apart."""
 
@@ -214,6 +230,25 @@ class Host:
         """The program that listens on each tcp port."""
         rows = self.rows("local_port pid program", {"LISTEN"})
         return {port: (pid, program) for port, pid, program in rows}
+
+    @cached_property
+    def queues(self) -> list[Queue]:
+        """The listeners for whom connections wait, the longest queue first."""
+        limits = listener_limits(self.proc)
+        names = "pid program local_address local_port recv_q key"
+        rows = self.rows(names, {"LISTEN"}, having="recv_q")
+        later = self.later("recv_q", {"LISTEN"}) if rows else {}
+        found = [
+            Queue(
+                (pid, program),
+                end(address, port),
+                waiting,
+                later.get(key, (0,))[0],
+                limits.get(key),
+            )
+            for pid, program, address, port, waiting, key in rows
+        ]
+        return sorted(found, key=lambda queue: -queue.waiting)
 
     # The counters
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ..sockdiag import listener_limits
 from .findings import Blind, Finding, count, end, found, others, owned, who
 from .host import Host
 
@@ -27,43 +26,34 @@ def listen_overflow(host: Host) -> Iterator[Finding]:
     only bursts, give it a longer queue: `backlog` or a like setting of the program, and
     `sysctl net.core.somaxconn`.
     """
-    limits = listener_limits(host.proc)
-    names = "pid program local_address local_port recv_q key"
-    rows = host.rows(names, {"LISTEN"}, having="recv_q")
-    later = host.later("recv_q", {"LISTEN"}) if rows else {}
+    queues = host.queues
     full = []
-    for *row, waiting, key in rows:
-        limit = max(limits.get(key, LISTEN_WAITING), 1)
-        if waiting >= limit and later.get(key, (0,))[0] >= limit:
-            full.append((*row, waiting, limits.get(key)))
-    full.sort(key=lambda row: -row[-2])
-    fullest = full or sorted(((*row[:-1], None) for row in rows), key=lambda row: -row[-2])[:3]
-    problem, lost = "", 0
+    for queue in queues:
+        limit = (
+            min(max(queue.room, 1), LISTEN_WAITING) if queue.room is not None else LISTEN_WAITING
+        )
+        if min(queue.waiting, queue.later) >= limit:
+            full.append(queue)
+    lost, accepted, problem = 0, 0, None
     try:
         lost = host.grown("TcpExt", "ListenOverflows")
         accepted = host.grown("Tcp", "PassiveOpens")
     except Blind as blind:
-        problem, accepted = str(blind), 0
+        problem = blind
+    turned_away = f"; {count(lost, 'attempt')} to connect met a full queue" if lost else ""
     if full:
-        where = end(*full[0][2:4])
-        text = f"{who(full[0][:2])} does not accept the connections at {where} fast enough:"
-        text += f" {full[0][-2]:,} wait"
-        if full[0][-1] is not None:
-            text += f" where {full[0][-1]:,} have room"
+        text = f"{who(full[0].owner)} does not accept the connections at {full[0].place} fast"
+        text += f" enough: {full[0].waiting:,} wait"
+        text += "" if full[0].room is None else f" where {full[0].room:,} have room"
+        evidence = [queue.row for queue in full]
+        severity = "critical" if lost else "warning"
+        yield found(severity, text + turned_away + others(full), evidence)
     elif lost >= LISTEN_OVERFLOWS and lost >= LISTEN_SHARE * (accepted + lost):
         text = "Connections come in bursts that are more than a program accepts"
-        text += f"; most wait for {who(fullest[0][:2])}" if fullest else ""
-    else:
-        text = ""
-    if text:
-        text += f"; {count(lost, 'attempt')} to connect met a full queue" if lost else ""
-        evidence = [
-            owned((pid, program), listens_at=end(address, port), waiting=waiting, room_for=limit)
-            for pid, program, address, port, waiting, limit in fullest
-        ]
-        yield found("critical" if full and lost else "warning", text + others(full), evidence)
+        text += f"; most wait for {who(queues[0].owner)}" if queues else ""
+        yield found("warning", text + turned_away, [queue.row for queue in queues[:3]])
     if problem:
-        raise Blind(problem)
+        raise problem
 
 
 SYN_RECV_SOCKETS = 100  # half-open and our answer repeated at least once
