@@ -104,8 +104,6 @@ class Options:
         """The same options but for these."""
         return Options(**{**self.__dict__, **changes})
 
-    _replace = replace
-
     @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols asked for, or all of them where only a family was named."""

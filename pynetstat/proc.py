@@ -278,3 +278,11 @@ def integers(field: Sequence[str]) -> list[int]:
     # Not by int() alone: what no 64 bits hold may have any number of digits.
     values = [max(-(1 << 63), min(int(text[:40]), (1 << 63) - 1)) for text in field]
     return [((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31) for value in values]
+
+
+def decimals(field: Sequence[str]) -> list[int]:
+    """Decimal numbers as the record has them: up to 64 bits, and what no kernel has the largest."""
+    if max(map(len, field), default=0) < 20:
+        return list(map(int, field))
+    # Not by int() alone: what no 64 bits hold may have any number of digits.
+    return [max(-LARGEST, min(int(text[:40]), LARGEST)) for text in field]

@@ -65,12 +65,14 @@ class Run:
     def gather(self) -> Iterator[tuple[Listing, Tables]]:
         """Each listing with its tables; one is to be read to its end before the next is asked
         for, since a table that is missing may end the run."""
-        self.owners = None
+        self.owners, self.unowned = None, 0
+        self.proc.troubles.clear()
+        self.proc.unseen.clear()
         if self.options.count_by:
             yield self.counts()
             return
         for listing in self.listings():
-            yield self.sorted(listing, self.stages(listing))
+            yield self.arranged(listing, self.stages(listing))
             if self.ended:
                 return
 
@@ -100,7 +102,7 @@ class Run:
         listing = found[0]._replace(name="counts", record=table.record, text=None)
         return listing, self.counted(iter([table]))
 
-    def sorted(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
+    def arranged(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
         options = self.options
         if options.sort and set(options.sort_keys) <= {*listing.record._fields}:
             from .ordering import sorted_table
@@ -235,7 +237,7 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     rounds = 0
     while True:
         run.matched = 0
-        run.options = run.options._replace(round=rounds + 1)
+        run.options = run.options.replace(round=rounds + 1)
         for piece in render(run.gather(), run.options, run.incomplete):
             put(out, piece)
         put(out, flush=True)

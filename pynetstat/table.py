@@ -79,7 +79,7 @@ def joined(record: Any, tables: Iterable[Table]) -> Table:
 
 
 class Remark(str):
-    """A line that netstat prints among or instead of rows; other formats make it a notice."""
+    """A line that netstat prints among or instead of rows; other formats leave it out."""
 
 
 def in_order(record: Any, rows: Iterable[Any]) -> Iterator[Table | Remark]:

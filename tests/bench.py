@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 PER_PROCESS = 18_000  # sockets one process holds: descriptors are limited
 PATIENCE = 900  # seconds after which a forgotten load ends by itself
-PYNETSTAT = [sys.executable, "-m", "pynetstat"]
+PYNETSTAT = [shutil.which("pynetstat", path=os.path.dirname(sys.executable)) or "pynetstat"]
 
 
 class Cost(NamedTuple):

@@ -38,7 +38,7 @@ print(json.dumps({"ready": ready.decode(), "status": done.returncode, "pid": gui
 # What the faults have in common. A filter of two instructions loses all that reaches a socket,
 # or (four) so many percent of it.
 TOOLS = """
-import ctypes, random, resource, select, socket, struct, sys, threading, time
+import ctypes, os, random, resource, select, socket, struct, sys, threading, time
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -355,3 +355,103 @@ def test_a_fault_is_found(name: str, plays: Callable[[str], dict[str, Any]]) -> 
     if fault.named:
         assert any(row["pid"] == answer["pid"] for row in finding["evidence"])
         assert f"guilty (pid {answer['pid']})" in finding["summary"] or worst == "information"
+
+
+# A server and its clients in ordinary traffic: questions and answers in many connections, short
+# connections, a slow reader now and then, answers that take their time, udp.
+BUSY = """
+NUMBER = %d
+def serve(server, gram):
+    watch = select.epoll()
+    watch.register(sys.stdin, select.EPOLLIN)
+    watch.register(server, select.EPOLLIN)
+    watch.register(gram, select.EPOLLIN)
+    ends, slow = {}, []
+    while True:
+        for number, event in watch.poll(0.05):
+            if number == sys.stdin.fileno():
+                return
+            if number == server.fileno():
+                end = server.accept()[0]
+                ends[end.fileno()] = end
+                watch.register(end, select.EPOLLIN)
+            elif number == gram.fileno():
+                gram.sendto(*gram.recvfrom(2000))
+            elif random.random() < 0.02:
+                slow.append((time.monotonic() + random.random() / 2, number))
+                watch.unregister(number)
+            else:
+                answer(watch, ends, number)
+        while slow and slow[0][0] < time.monotonic():
+            number = slow.pop(0)[1]
+            if number in ends:
+                watch.register(number, select.EPOLLIN)
+                answer(watch, ends, number)
+
+def answer(watch, ends, number):
+    data = ends[number].recv(65536)
+    if data:
+        ends[number].send(data * 3)
+    else:
+        watch.unregister(number)
+        ends.pop(number).close()
+
+server = socket.create_server(("127.0.0.1", 8080), backlog=1000)
+gram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+gram.bind(("127.0.0.1", 8080))
+if os.fork() == 0:
+    serve(server, gram)
+    os._exit(0)
+server.close()
+clients = [socket.create_connection(("127.0.0.1", 8080)) for number in range(NUMBER)]
+for client in clients:
+    client.setblocking(False)
+asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asker.connect(("127.0.0.1", 8080))
+asker.setblocking(False)
+def read(watch=select.epoll()):
+    for client in clients:
+        watch.register(client, select.EPOLLIN)
+    by_number = {client.fileno(): client for client in clients}
+    while True:
+        for number, event in watch.poll():
+            by_number[number].recv(1 << 20)
+threading.Thread(target=read, daemon=True).start()
+def work():
+    for client in random.sample(clients, 100):
+        try:
+            client.send(b"x" * random.choice([100, 100, 1500, 60000]))
+        except BlockingIOError:
+            pass
+    try:
+        asker.send(b"x" * 500)
+        asker.recv(2000)
+    except OSError:
+        pass
+    short = socket.create_connection(("127.0.0.1", 8080))
+    short.send(b"x")
+    short.recv(100)
+    short.close()
+    time.sleep(0.005)
+meanwhile(work)
+time.sleep(1)
+ready()
+"""
+
+
+@needs_root
+@needs_namespaces
+def test_a_healthy_busy_host_is_silent() -> None:
+    answer = outcome(stage(LO, BUSY % 1000, "--json"))
+    document = json.loads(answer["out"])
+    told = [one for one in document["findings"] if one["severity"] != "information"]
+    assert (answer["status"], told, document["could_not_look"]) == (0, [], [])
+
+
+if __name__ == "__main__":
+    connections, runs = map(int, [*sys.argv[1:], "10000", "20"][:2])
+    for number in range(runs):
+        answer = outcome(stage(LO, BUSY % connections, "--json"))
+        document = json.loads(answer["out"])
+        told = [one for one in document["findings"] if one["severity"] != "information"]
+        print(number + 1, "status", answer["status"], *told, flush=True)

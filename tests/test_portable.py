@@ -660,7 +660,7 @@ TITLES = [
 
 
 def nics(options: Options, listing: Listing = interfaces.INTERFACES, **told: Any) -> Shown:
-    return shown(listing, options._replace(interfaces=True), psutil=FakePsutil(**told))
+    return shown(listing, options.replace(interfaces=True), psutil=FakePsutil(**told))
 
 
 def test_interfaces_of_windows() -> None:

@@ -22,8 +22,8 @@ Known = Mapping[str, "str | None"]  # how they are written; None where one is no
 #  ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS
 # ffff8d1c ffff8d2c 2   10  29   80         0 23457 10.0.0.1 192.168.100.200
 ENDPOINT = re.compile(
-    r" *\S+ +\S+ +\d+ +(\d{1,10}) +\d+ +(\d{1,10}) +(\d{1,10}) +(\d{1,20})((?: [0-9a-f.:]+)*) *\n",
-    re.ASCII,
+    r"^ *\S+ +\S+ +\d+ +(\d{1,10}) +\d+ +(\d{1,10}) +(\d{1,10}) +(\d{1,20})((?: [0-9a-f.:]+)*) *\n",
+    re.ASCII | re.MULTILINE,
 )
 # A row of /proc/net/sctp/assocs as sctp_assocs_seq_show() prints it, * before a primary address:
 #  ASSOC     SOCK   STY SST ST HBKT ASSOC-ID TX_QUEUE RX_QUEUE UID INODE LPORT RPORT LADDRS <->
@@ -31,9 +31,9 @@ ENDPOINT = re.compile(
 #   RADDRS HBINT INS OUTS MAXRT T1X T2X RTXC wmema wmemq sndbuf rcvbuf
 #   *10.0.0.2 10.0.0.3 <TAB>    7500    10    10   10    0    0        0        1        0   212992
 ASSOCIATION = re.compile(
-    r" *\S+ +\S+ +\d+ +(\d{1,10}) +\d+ +\d+ +\d+ +(\d{1,10}) +(\d{1,10}) +(\d{1,10}) +(\d{1,20})"
+    r"^ *\S+ +\S+ +\d+ +(\d{1,10}) +\d+ +\d+ +\d+ +(\d{1,10}) +(\d{1,10}) +(\d{1,10}) +(\d{1,20})"
     r" +(\d{1,10}) +(\d{1,10}) *((?: \*?[0-9a-f.:]+)*) <->((?: \*?[0-9a-f.:]+)*) *\t[^\n]*\n",
-    re.ASCII,
+    re.ASCII | re.MULTILINE,
 )
 # The same with all the freedom that netstat allows.
 LOOSE_ENDPOINT = re.compile(

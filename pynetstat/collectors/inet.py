@@ -9,7 +9,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from ..options import Options
-from ..proc import Proc, addresses, lines_of, numbers, ports
+from ..proc import Proc, addresses, decimals, lines_of, numbers, ports
 from ..table import Column, Listing, Table, blank, known, owner_columns, signed, user_cells, which
 from ._endpoints import named, numbered
 
@@ -77,7 +77,7 @@ STATES = (
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 #    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1
 ROW = (
-    r" *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
+    r"(?m)^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
     r"([0-9A-F]{8}):([0-9A-F]{8}) ([0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} +\d+ +\d+ \d+)"
     r"(?: [^\n\0]*)?\n"
 )
@@ -236,8 +236,8 @@ def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
         remote_port=lambda: ports(peer),
         recv_q=lambda: numbers(received),
         send_q=lambda: numbers(sending),
-        uid=lambda: list(map(int, part(2))),
-        inode=lambda: list(map(int, part(4))),
+        uid=lambda: decimals(part(2)),
+        inode=lambda: decimals(part(4)),
         timer=lambda: timers(timer, protocol, part(0), part(1), part(3)),
         timer_text=lambda: timers(timer_text, protocol, part(0), part(1), part(3)),
     )
@@ -275,7 +275,9 @@ def timers(
         code, _, when = triple[0].partition(":")
         # udp has a counter there that is none of retransmissions
         tried = 0 if protocol.label in ("udp", "udpl") else numbers([triple[1]])[0]
-        found[triple] = written(protocol, int(code, 16), int(when, 16), tried, int(triple[2]))
+        found[triple] = written(
+            protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
+        )
     return list(map(found.__getitem__, triples))
 
 

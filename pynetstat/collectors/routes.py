@@ -59,9 +59,9 @@ NEEDED = (
 #   Iface   Destination     Gateway         Flags   RefCnt  Use     Metric  Mask  MTU  Window  IRTT
 #   eth0    00000000        0100000A        0003    0       0       100     00000000  0  0  0
 ROW = re.compile(
-    r"([^\s\0]{1,15})\t([0-9A-F]{8})\t([0-9A-F]{8})\t([0-9A-F]{4,8})\t(-?\d+)\t(\d+)\t(-?\d+)\t"
+    r"^([^\s\0]{1,15})\t([0-9A-F]{8})\t([0-9A-F]{8})\t([0-9A-F]{4,8})\t(-?\d+)\t(\d+)\t(-?\d+)\t"
     r"([0-9A-F]{8})\t(-?\d+)\t(\d+)\t(\d+) *\n",
-    re.ASCII,
+    re.ASCII | re.MULTILINE,
 )
 
 

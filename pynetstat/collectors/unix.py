@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import sockdiag
 from ..options import Options
-from ..proc import Proc, lines_of, numbers
+from ..proc import Proc, decimals, lines_of, numbers
 from ..table import Column, Listing, Table, blank, known, owner_columns, which
 
 
@@ -35,9 +35,9 @@ class UnixSocket(NamedTuple):
 # A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:
 #   Num       RefCount Protocol Flags    Type St Inode Path
 #   ffff8883059d9c28: 00000002 00000000 00010000 0001 01 23094 /run/u0
-BEFORE = r"[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
-START = re.compile(BEFORE)
-ROW = re.compile(BEFORE + r"((?: [^\n\0]*)?)\n")
+BEFORE = r"^[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
+START = re.compile(BEFORE, re.MULTILINE)
+ROW = re.compile(BEFORE + r"((?: [^\n\0]*)?)\n", re.MULTILINE)
 LONGEST = 111  # a blank, the 109 bytes that a name can have, and the line end
 # The same with all the freedom that netstat allows.
 LOOSE = re.compile(
@@ -141,7 +141,7 @@ def decode(columns: Sequence[Sequence[str]], inodes: bool, options: Options) -> 
         state=lambda: states(state, flag),
         flags=lambda: flag_lists(flag),
         refcnt=lambda: numbers(refcnt),
-        inode=lambda: [min(int(number), (1 << 64) - 1) for number in inode],
+        inode=lambda: decimals(inode),
         path=paths,
         abstract=lambda: [None if name is None else name[:1] == "@" for name in paths],
     )

@@ -1,8 +1,7 @@
-"""What the rules look at: the sockets once, with their programs, and the counters twice."""
+"""What the rules look at: the sockets, with their programs, and the counters at two moments."""
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter
@@ -10,140 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from operator import and_
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..collectors.statistics import keyed, pairs
 from ..options import Options
-from ..proc import Proc, Stop, counters, numbers, reason
+from ..proc import Proc, Stop, counters, reason
 from ..run import Run, check
-from ..sockdiag import listener_limits
 from ..table import Table
-from .findings import Blind, Owner, end, owned
+from .counters import Counters
+from .findings import Blind, Owner
 
 sleep = time.sleep
-
-# The file that has the counters of a section. A section is what stands before the colon.
-FILES = {
-    "Ip": "net/snmp",
-    "Tcp": "net/snmp",
-    "Udp": "net/snmp",
-    "TcpExt": "net/netstat",
-    "Udp6": "net/snmp6",
-    "TCP": "net/sockstat",
-    "UDP": "net/sockstat",
-    "conntrack": "net/stat/nf_conntrack",
-}
-
-# A row of /proc/net/udp as udp4_format_sock() prints it; its last field are datagrams dropped:
-#   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-#  123: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 4242 2 0000 17
-UDP = re.compile(
-    r"^ *\d+: \S+ \S+ [0-9A-F]{2} [0-9A-F]{8}:([0-9A-F]{8}) \S+ \S+ +\d+ +\d+ (\d{1,18}) \d+ \S+"
-    r" (\d{1,18}) *$",
-    re.ASCII | re.MULTILINE,
-)
-
-
-class Counters:
-    """The counters of one moment: by section and name, by interface, by UDP socket.
-
-    What could not be read stands in `problems` by its file, and is a problem of those rules
-    alone that ask for it.
-    """
-
-    def __init__(self, proc: Proc) -> None:
-        self.proc = Proc(proc.root)  # in silence: each rule says what it misses
-        self.values: dict[str, dict[str, int]] = {}
-        self.problems: dict[str, str] = {}
-        for name in dict.fromkeys(FILES.values()):
-            try:
-                self.enter(name)
-            except OSError as error:
-                self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
-        self.udp = {**self.udp_sockets("net/udp"), **self.udp_sockets("net/udp6")}
-        self.interfaces = self.listed("net/dev", interfaces=True, all=True)
-
-    def enter(self, name: str) -> None:
-        if name in ("net/snmp", "net/netstat", "net/snmp6"):
-            read = keyed if name == "net/snmp6" else pairs
-            for section in read(self.proc, Options(), name):
-                known = self.values.setdefault(section.title or "", {})
-                known.update(zip(section["name"], section["value"]))
-        elif name == "net/sockstat":
-            self.values |= sockstat(self.proc.read(name))
-        else:
-            self.values["conntrack"] = per_processor(self.proc.read(name))
-
-    def udp_sockets(self, name: str) -> dict[int, tuple[int, int]]:
-        """Bytes that wait and datagrams dropped, by the socket's inode."""
-        try:
-            rows = UDP.findall("".join(self.proc.blocks(name)))
-        except OSError as error:
-            self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
-            return {}
-        waiting, inodes, dropped = zip(*rows) if rows else ((), (), ())
-        return dict(zip(map(int, inodes), zip(numbers(waiting), map(int, dropped))))
-
-    def listed(self, name: str, **options: Any) -> list[Any]:
-        """The records of a listing."""
-        run = Run(Options(root=self.proc.root, **options), self.proc, library=True)
-        try:
-            tables = chain.from_iterable(tables for _, tables in run.gather())
-            return list(chain.from_iterable(part for part in tables if isinstance(part, Table)))
-        except Stop as stop:
-            self.problems[name] = stop.message or f"{self.proc.path(name)}: it cannot be read"
-            return []
-
-    def value(self, section: str, name: str) -> int:
-        known = self.values.get(section, {})
-        if name in known:
-            return known[name]
-        file = FILES[section]
-        where = self.proc.path(file)
-        raise Blind(
-            self.problems.get(file, f"{where}: this kernel has no counter {section} {name}")
-        )
-
-
-def sockstat(text: str) -> dict[str, dict[str, int]]:
-    """/proc/net/sockstat as sockstat_seq_show() prints it; memory is in pages.
-
-    TCP: inuse 27 orphan 0 tw 12 alloc 31 mem 4
-    """
-    found = {}
-    for line in text.splitlines():
-        title, _, rest = line.partition(":")
-        words = rest.split()
-        found[title] = {
-            name: value for name, word in zip(words[::2], words[1::2]) for value in counters(word)
-        }
-    return found
-
-
-def per_processor(text: str) -> dict[str, int]:
-    """/proc/net/stat/nf_conntrack as ct_cpu_seq_show() prints it: names in a line, and in
-    hexadecimal a line for each processor. Their sums, which mean nothing for `entries`."""
-    header, *rows = [line.split() for line in text.splitlines()] or [[]]
-    found = dict.fromkeys(header, 0)
-    for row in rows:
-        for name, value in zip(header, numbers(row)):
-            found[name] += value
-    return found
-
-
-class Queue(NamedTuple):
-    """The connections that wait for a listener to accept them, at both looks, and how many may;
-    None where that is not known."""
-
-    owner: Owner
-    place: str
-    waiting: int
-    later: int
-    room: int | None
-
-    @property
-    def row(self) -> dict[str, Any]:
-        return owned(self.owner, listens_at=self.place, waiting=self.waiting, room_for=self.room)
 
 
 class Host:
@@ -230,25 +105,6 @@ class Host:
         """The program that listens on each tcp port."""
         rows = self.rows("local_port pid program", {"LISTEN"})
         return {port: (pid, program) for port, pid, program in rows}
-
-    @cached_property
-    def queues(self) -> list[Queue]:
-        """The listeners for whom connections wait, the longest queue first."""
-        limits = listener_limits(self.proc)
-        names = "pid program local_address local_port recv_q key"
-        rows = self.rows(names, {"LISTEN"}, having="recv_q")
-        later = self.later("recv_q", {"LISTEN"}) if rows else {}
-        found = [
-            Queue(
-                (pid, program),
-                end(address, port),
-                waiting,
-                later.get(key, (0,))[0],
-                limits.get(key),
-            )
-            for pid, program, address, port, waiting, key in rows
-        ]
-        return sorted(found, key=lambda queue: -queue.waiting)
 
     # The counters
 

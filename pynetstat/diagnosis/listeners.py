@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from .findings import Blind, Finding, count, end, found, others, owned, who
+from ..sockdiag import listener_limits
+from .findings import Blind, Finding, Owner, count, end, found, others, owned, who
 from .host import Host
 
-LISTEN_WAITING = 100  # connections, where the limit of the listener is not known
+LISTEN_WAITING = 100  # connections, or fewer where the listener has room for no more
 LISTEN_OVERFLOWS = 10  # between the looks
 LISTEN_SHARE = 0.01  # of the connections that came in meanwhile
 
@@ -26,14 +27,8 @@ def listen_overflow(host: Host) -> Iterator[Finding]:
     only bursts, give it a longer queue: `backlog` or a like setting of the program, and
     `sysctl net.core.somaxconn`.
     """
-    queues = host.queues
-    full = []
-    for queue in queues:
-        limit = (
-            min(max(queue.room, 1), LISTEN_WAITING) if queue.room is not None else LISTEN_WAITING
-        )
-        if min(queue.waiting, queue.later) >= limit:
-            full.append(queue)
+    waiting = queues(host)
+    full = [one for one in waiting if one.least >= min(one.room or LISTEN_WAITING, LISTEN_WAITING)]
     lost, accepted, problem = 0, 0, None
     try:
         lost = host.grown("TcpExt", "ListenOverflows")
@@ -44,16 +39,46 @@ def listen_overflow(host: Host) -> Iterator[Finding]:
     if full:
         text = f"{who(full[0].owner)} does not accept the connections at {full[0].place} fast"
         text += f" enough: {full[0].waiting:,} wait"
-        text += "" if full[0].room is None else f" where {full[0].room:,} have room"
+        text += f" where {full[0].room:,} have room" if full[0].room else ""
         evidence = [queue.row for queue in full]
         severity = "critical" if lost else "warning"
         yield found(severity, text + turned_away + others(full), evidence)
     elif lost >= LISTEN_OVERFLOWS and lost >= LISTEN_SHARE * (accepted + lost):
         text = "Connections come in bursts that are more than a program accepts"
-        text += f"; most wait for {who(queues[0].owner)}" if queues else ""
-        yield found("warning", text + turned_away, [queue.row for queue in queues[:3]])
+        text += f"; most wait for {who(waiting[0].owner)}" if waiting else ""
+        yield found("warning", text + turned_away, [queue.row for queue in waiting[:3]])
     if problem:
         raise problem
+
+
+class Queue(NamedTuple):
+    """The connections that wait for a listener to accept them, at the first look, and at both;
+    and for how many there is room, where that is known."""
+
+    owner: Owner
+    place: str
+    waiting: int
+    least: int
+    room: int | None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        place, waiting = self.place, self.waiting
+        return owned(self.owner, listens_at=place, waiting=waiting, room_for=self.room)
+
+
+def queues(host: Host) -> list[Queue]:
+    """The listeners for whom connections wait, the longest queue first."""
+    limits = listener_limits(host.proc)
+    names = "pid program local_address local_port recv_q key"
+    rows = host.rows(names, {"LISTEN"}, having="recv_q")
+    later = host.later("recv_q", {"LISTEN"}) if rows else {}
+    found = []
+    for pid, program, address, port, waiting, key in rows:
+        room = max(limits[key], 1) if key in limits else None
+        least = min(waiting, later.get(key, (0,))[0])
+        found.append(Queue((pid, program), end(address, port), waiting, least, room))
+    return sorted(found, key=lambda queue: -queue.waiting)
 
 
 SYN_RECV_SOCKETS = 100  # half-open and our answer repeated at least once
