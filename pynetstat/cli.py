@@ -35,6 +35,7 @@ EXAMPLES = (
     ("pynetstat -ci", "The interfaces, again every second."),
 )
 
+LONGEST = 1e8  # seconds; what is longer the system's calls do not take
 OWN_FORMATS = ("classic", "json", "jsonl", "csv", "tsv")
 STATE_WORDS = (
     "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait", "close",
@@ -185,6 +186,16 @@ class Format(Text):
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
         names = [*OWN_FORMATS, *tabular_formats()]
         return offered([name for name in names if name.startswith(incomplete)])
+
+
+class Seconds(click.FloatRange):
+    """A time that can be waited for."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= LONGEST:  # nor is `nan`
+            self.fail(f"{value!r} is no time to wait for", param, ctx)
+        return seconds
 
 
 class Program(Text):
@@ -355,7 +366,7 @@ OPTIONS = [
     flag("-c", "--continuous", title=TITLE_AGAIN, help="Again every second."),
     option(
         "--interval",
-        type=click.FloatRange(min=0),
+        type=Seconds(min=0),
         default=1.0,
         metavar="SECONDS",
         title=TITLE_AGAIN,
@@ -389,7 +400,7 @@ OPTIONS = [
     flag("-N", "--symbolic", title=TITLE_NAMES, help="Hardware names (routes: numbers)."),
     option(
         "--resolve-timeout",
-        type=click.FloatRange(min=0),
+        type=Seconds(min=0),
         default=5.0,
         metavar="SECONDS",
         title=TITLE_NAMES,

@@ -29,6 +29,7 @@ class Names:
         self.options, self.proc = options, proc
         self.hosts: dict[str | None, str | None] = dict(NAMELESS)
         self.users: dict[int | None, str | None] = {None: None}
+        self.workers: list[Any] = []  # threads that ask for hosts
         self.services: dict[str, dict[int, str]] | None = None
         self.networks: dict[str, str] | None = None
 
@@ -72,12 +73,10 @@ class Names:
         A name that does not come in time is not waited for again; should it come later, the
         next round has it.
         """
-        new = addresses.difference(self.hosts)
-        if not new:
-            return
         if len(self.hosts) > REMEMBERED:
             self.hosts = dict(NAMELESS)
-        if self.options.resolve_timeout <= 0:
+        new = addresses.difference(self.hosts)
+        if not new or self.options.resolve_timeout <= 0:
             return
         import contextlib
         from queue import Empty, SimpleQueue
@@ -95,11 +94,20 @@ class Names:
                 hosts[address] = name = self.host_name(address)
                 answers.put((address, name))
 
-        for _ in range(min(WORKERS, len(new))):
+        # Those of an earlier round may still wait for a name server that does not answer.
+        self.workers = [thread for thread in self.workers if thread.is_alive()]
+        idle = WORKERS - len(self.workers)
+        if not idle:
+            return
+        for _ in range(min(idle, len(new))):
+            thread = Thread(target=work, daemon=True)
             try:
-                Thread(target=work, daemon=True).start()
+                thread.start()
             except RuntimeError:  # no more threads here: those that run do the work
                 break
+            self.workers.append(thread)
+        if not self.workers:
+            return
         came, told = 0, False
         while came < len(new) and time.monotonic() < deadline:
             left = deadline - time.monotonic()
@@ -155,6 +163,8 @@ class Names:
         return self.networks
 
     def user_names(self, uids: set[int | None]) -> dict[int | None, str | None]:
+        if len(self.users) > REMEMBERED:
+            self.users = {None: None}
         new = uids.difference(self.users)
         if new:
             try:

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pynetstat.proc import Proc
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 NETSTAT = shutil.which("netstat")
@@ -119,3 +122,16 @@ def beside(setup: str, cases: Iterable[str]) -> dict[str, list[Any]]:
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=60, check=True)
     answers: dict[str, list[Any]] = json.loads(done.stdout)
     return answers
+
+
+SCRATCH = tempfile.TemporaryDirectory(prefix="pynetstat-")
+
+
+def over(**files: str) -> Proc:
+    """A Proc over a tree with these files under net, written anew each time: for tests that
+    are given many texts, one after another."""
+    net = Path(SCRATCH.name) / "net"
+    net.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (net / name).write_bytes(text.encode("latin-1"))
+    return Proc(SCRATCH.name)

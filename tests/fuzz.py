@@ -165,8 +165,6 @@ def beside(first: int, count: int) -> int:
             for words in random.sample(BESIDE, 6):
                 runs += 1
                 theirs, ours = reference(words), answer(words, folder / "answer")
-                if os.environ.get("SHOW"):
-                    print(words, theirs[0], len(theirs[1]), theirs[1][-150:])
                 if theirs != ours:
                     findings += 1
                     print(f"seed {seed}: {words}\n{difference(theirs, ours)}", flush=True)
@@ -237,7 +235,6 @@ def guided(seconds: int, folder: Path) -> None:
     """The first byte chooses the command and so the file, the rest is what the file holds."""
     import atheris
 
-    atheris.enabled_hooks.add("RegEx")
     with atheris.instrument_imports(include=["pynetstat"]):
         import pynetstat.cli
         import pynetstat.collectors as collectors
@@ -249,14 +246,12 @@ def guided(seconds: int, folder: Path) -> None:
         for words in FILES:
             main: Any = pynetstat.cli.main
             context = main.make_context("pynetstat", [*shlex.split(words), "-n"])
-            options = pynetstat.cli.settled(
-                {name: value for name, value in context.params.items()
-                 if name not in ("help", "version", "json_schema")}
-            )  # fmt: skip
+            known = {"numeric", "json", *Options.__annotations__}
+            given = {name: value for name, value in context.params.items() if name in known}
+            options = pynetstat.cli.settled(given)
             for key in listings(options):
                 collectors.find(*key)
             CHOICES.append((options, FILES[words]))
-    del Options
     for file in {file for _, file in CHOICES}:
         (folder / "net" / file).parent.mkdir(parents=True, exist_ok=True)
 

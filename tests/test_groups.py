@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree
+from conftest import Tree, over
 from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
@@ -154,12 +154,10 @@ def test_no_names_are_asked_for_in_numbers_or_in_records() -> None:
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=40), max_size=6))
 def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
-    class Text(Proc):
-        def blocks(self, name: str, size: int = BLOCK) -> Any:
-            first = [SIX] if name.endswith("6") else [HEADING, device("eth0"), group()]
-            return iter(["\n".join([*first, *lines])])
-
-    tables = GROUPS.collect(Text("nowhere"), Options())
+    proc = over(
+        igmp="\n".join([HEADING, device("eth0"), group(), *lines]), igmp6="\n".join([SIX, *lines])
+    )
+    tables = GROUPS.collect(proc, Options())
     found = [row for part in tables if isinstance(part, Table) for row in part]
     assert found[0] == Group("eth0", "inet", "224.0.0.1", 1)
     assert Group("eth0", "inet6", "ff02::fb", 3) in found

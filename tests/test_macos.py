@@ -119,7 +119,7 @@ TCP = listed(LISTENER, DUAL, MAPPED, WAITING, ZONED)
 
 def test_tcp_sockets() -> None:
     """Queues, users, and every form of address, with no psutil at all."""
-    options = NUMERIC._replace(tcp=True, extend=1, wide=True)
+    options = NUMERIC.replace(tcp=True, extend=1, wide=True)
     result = shown(macos.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
     assert rows(result) == [
         "tcp 3 0 127.0.0.1:8080 0.0.0.0:* LISTEN 501 -",
@@ -136,7 +136,7 @@ def test_tcp_sockets() -> None:
     [({"listening": True}, {"8080", "22"}), ({}, {"22", "631", "5"})],
 )
 def test_netstats_choice_of_rows(choice: dict[str, bool], ports: set[str]) -> None:
-    options = NUMERIC._replace(tcp=True, all=False, **choice)
+    options = NUMERIC.replace(tcp=True, all=False, **choice)
     result = shown(macos.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
     assert {row.split()[3].rpartition(":")[2] for row in rows(result)} == ports
     assert ("LISTEN" in result.lines[2]) == bool(choice)
@@ -144,7 +144,7 @@ def test_netstats_choice_of_rows(choice: dict[str, bool], ports: set[str]) -> No
 
 def test_programs_by_the_pid_of_the_kernel() -> None:
     fake = FakePsutil(processes=[Process(77, name="sshd"), Process(1, name="launchd")])
-    options = NUMERIC._replace(tcp=True, programs=True)
+    options = NUMERIC.replace(tcp=True, programs=True)
     ask = sysctls(net_inet_tcp_pcblist_n=TCP)
     result = shown(macos.SOCKETS, options, ask=ask, psutil=fake)
     programs = [row.split()[-1] for row in rows(result)]
@@ -159,7 +159,7 @@ def test_udp_and_raw_sockets() -> None:
     )
     raw = listed(inpcb("0.0.0.0", 0, proto=1) + xsocket(2, 3) + buffers(7))
     ask = sysctls(net_inet_udp_pcblist_n=udp, net_inet_raw_pcblist_n=raw)
-    result = shown(macos.SOCKETS, NUMERIC._replace(udp=True, raw=True), ask=ask)
+    result = shown(macos.SOCKETS, NUMERIC.replace(udp=True, raw=True), ask=ask)
     assert rows(result) == [
         "udp 0 0 0.0.0.0:5353 0.0.0.0:*",
         "udp 0 0 10.0.0.5:9 10.0.0.9:53 ESTABLISHED",
@@ -210,7 +210,7 @@ def test_garbage_is_garbage(data: bytes) -> None:
 
 def test_psutil_where_the_kernel_refuses() -> None:
     """First the whole system, then process by process, with netstat's notice."""
-    options = NUMERIC._replace(tcp=True)
+    options = NUMERIC.replace(tcp=True)
     ask = sysctls(net_inet_tcp_pcblist_n=PermissionError(errno.EPERM, "no"))
     fake = FakePsutil([tcp(("10.0.0.1", 80))])
     result = shown(macos.SOCKETS, options, ask=ask, psutil=fake)
@@ -225,7 +225,7 @@ def test_psutil_where_the_kernel_refuses() -> None:
 
 
 def test_psutil_where_it_is_named() -> None:
-    options = NUMERIC._replace(tcp=True, source="psutil")
+    options = NUMERIC.replace(tcp=True, source="psutil")
     ask = sysctls(net_inet_tcp_pcblist_n=TCP, net_local_stream_pcblist_n=listed())
     assert rows(shown(macos.SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
     assert rows(shown(macos.UNIX_SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
@@ -273,7 +273,7 @@ def test_unix_sockets() -> None:
 
 def test_unix_programs() -> None:
     fake = FakePsutil(processes=[Process(77, name="syslogd")])
-    result = shown(macos.UNIX_SOCKETS, NUMERIC._replace(programs=True), ask=LOCAL, psutil=fake)
+    result = shown(macos.UNIX_SOCKETS, NUMERIC.replace(programs=True), ask=LOCAL, psutil=fake)
     assert "77/syslogd" in rows(result)[0] and "77" not in rows(result)[1]
 
 

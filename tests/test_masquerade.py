@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import Tree
+from conftest import Tree, over
 from hypothesis import given
 from hypothesis import strategies as st
 from test_routes import CAPTURES, printed
 
 from pynetstat.collectors.masquerade import MASQUERADE, Masqueraded
 from pynetstat.options import Options
-from pynetstat.proc import BLOCK, Proc, Stop
+from pynetstat.proc import Proc, Stop
 from pynetstat.table import Table
 
 HEADING = "Prc FromIP   FPrt ToIP     TPrt Masq Init-seq  Delta PDelta Expires (free=1)"
@@ -109,12 +108,9 @@ def test_what_names_are_asked_for() -> None:
 
 @given(st.text(st.characters(max_codepoint=255), max_size=200))
 def test_garbled_text_is_no_traceback(text: str) -> None:
-    class Text(Proc):
-        def blocks(self, name: str, size: int = BLOCK) -> Any:
-            return iter([f"{HEADING}\n{TCP}\n{text}"])
-
     try:
-        found = [row for part in tables(Text("nowhere")) for row in part]
+        proc = over(ip_masquerade=f"{HEADING}\n{TCP}\n{text}")
+        found = [row for part in tables(proc) for row in part]
     except Stop as stop:
         assert stop.message in (FORMAT, TYPE)
     else:

@@ -354,56 +354,56 @@ HOLDER = Process(7, name="svc.exe", cmdline=["C:\\svc.exe"], username="HOST\\me"
 QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     "an address that is empty is none": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil([tcp((), (), "CLOSE")]),
         ["tcp - - 0.0.0.0:* 0.0.0.0:* CLOSE"],
         [],
     ),
     "pid 0 is no process": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True, programs=True),
+        NUMERIC.replace(tcp=True, programs=True),
         FakePsutil([tcp(("10.0.0.1", 80), ("10.0.0.2", 9), "TIME_WAIT", 0)]),
         ["tcp - - 10.0.0.1:80 10.0.0.2:9 TIME_WAIT -"],
         [],
     ),
     "DELETE_TCB is not one of netstat's words": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil([tcp(("10.0.0.1", 80), ("10.0.0.2", 9), "DELETE_TCB")]),
         ["tcp - - 10.0.0.1:80 10.0.0.2:9 CLOSE"],
         [],
     ),
     "a state that nobody knows": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil([tcp(("10.0.0.1", 80), (), "BOUND"), tcp(("10.0.0.1", 81), (), "NONE")]),
         ["tcp - - 10.0.0.1:80 0.0.0.0:* BOUND", "tcp - - 10.0.0.1:81 0.0.0.0:*"],
         [],
     ),
     "what is bound and no more is no server": (
         MACOS_INET,
-        NUMERIC._replace(tcp=True, all=False, listening=True),
+        NUMERIC.replace(tcp=True, all=False, listening=True),
         FakePsutil([tcp(("10.0.0.1", 80), (), "CLOSE"), tcp(("10.0.0.1", 81))]),
         ["tcp - - 10.0.0.1:81 0.0.0.0:* LISTEN"],
         [],
     ),
     "Windows has no remote end of udp": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(udp=True),
+        NUMERIC.replace(udp=True),
         FakePsutil([udp(("10.0.0.1", 53)), udp(("::", 53), family=socket.AF_INET6)]),
         ["udp - - 10.0.0.1:53 0.0.0.0:*", "udp6 - - :::53 :::*"],
         [],
     ),
     "and is a server by netstat's rule": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(udp=True, all=False),
+        NUMERIC.replace(udp=True, all=False),
         FakePsutil([udp(("10.0.0.1", 53))]),
         [],
         [],
     ),
     "Windows tells of users by name, even with -n": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True, programs=True, extend=1),
+        NUMERIC.replace(tcp=True, programs=True, extend=1),
         FakePsutil([tcp(("10.0.0.1", 80), pid=7), tcp(("10.0.0.1", 81), pid=4)], [HOLDER]),
         [
             "tcp - - 10.0.0.1:80 0.0.0.0:* LISTEN HOST\\me - 7/svc.exe",
@@ -413,21 +413,21 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "a table that cannot be read": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil(RuntimeError("GetExtendedTcpTable: too many tries")),
         [],
         ["psutil: GetExtendedTcpTable: too many tries"],
     ),
     "an error without a text": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil(Error()),
         [],
         ["psutil: Error"],
     ),
     "macOS refuses the whole: process by process": (
         MACOS_INET,
-        NUMERIC._replace(tcp=True, programs=True),
+        NUMERIC.replace(tcp=True, programs=True),
         FakePsutil(
             AccessDenied("pid 1"),
             [
@@ -447,14 +447,14 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "a zombie hides nothing": (
         MACOS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil(AccessDenied("pid 1"), [Process(2, ZombieProcess("zombie"))]),
         [],
         [],
     ),
     "one socket with two descriptors is one": (
         MACOS_INET,
-        NUMERIC._replace(tcp=True),
+        NUMERIC.replace(tcp=True),
         FakePsutil(
             [
                 tcp(("10.0.0.1", 80), pid=7, fd=3),
@@ -468,7 +468,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "two processes that bound one address are two": (
         MACOS_INET,
-        NUMERIC._replace(udp=True, programs=True),
+        NUMERIC.replace(udp=True, programs=True),
         FakePsutil(
             [udp(("0.0.0.0", 5353), pid=7), udp(("0.0.0.0", 5353), pid=8)],
             [Process(7, name="a"), Process(8, name="b")],
@@ -478,7 +478,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "macOS reads a mapped address as a compatible one": (
         MACOS_INET,
-        NUMERIC._replace(tcp=True, wide=True),
+        NUMERIC.replace(tcp=True, wide=True),
         FakePsutil(
             [
                 tcp(("::127.0.0.1", 80), ("::10.0.0.9", 9), "ESTABLISHED"),
@@ -499,7 +499,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "no name, but arguments": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True, programs=True),
+        NUMERIC.replace(tcp=True, programs=True),
         FakePsutil(
             [tcp(("10.0.0.1", port), pid=port) for port in (1, 2, 3)],
             [
@@ -517,7 +517,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     ),
     "a name that would move the cursor": (
         sockets.WINDOWS_INET,
-        NUMERIC._replace(tcp=True, programs=True),
+        NUMERIC.replace(tcp=True, programs=True),
         FakePsutil([tcp(("10.0.0.1", 1), pid=7)], [Process(7, name="a\x1b[2J\u202eb")]),
         ["tcp - - 10.0.0.1:1 0.0.0.0:* LISTEN 7/a?[2J?b"],
         [],
@@ -574,7 +574,7 @@ def test_what_was_not_seen_is_in_the_record() -> None:
     """Rows that are missing are no failure, but the JSON document says it."""
     proc = Proc("/nowhere")
     fake = FakePsutil(AccessDenied("pid 1"), [Process(1, AccessDenied("denied"))])
-    list(sockets.collect(proc, NUMERIC._replace(tcp=True), MACOS, fake))
+    list(sockets.collect(proc, NUMERIC.replace(tcp=True), MACOS, fake))
     assert proc.unseen == [("socket", "only root sees every process", None)]
     assert not proc.troubles
 
@@ -585,7 +585,7 @@ def test_every_holder_is_in_the_record() -> None:
         [tcp(*ends, 7, 5), tcp(*ends, 8, 6)],
         [Process(7, name="a", uids=Uids(501, 0, 0)), Process(8, name=AccessDenied("no"))],
     )
-    options = NUMERIC._replace(tcp=True, programs=True, format="records")
+    options = NUMERIC.replace(tcp=True, programs=True, format="records")
     found = [row for table in sockets.collect(Proc(), options, MACOS, fake) for row in table]
     assert [row.processes for row in found] == [[Holder(7, "a", 5), Holder(8, None, 6)]]
     assert (found[0].pid, found[0].program, found[0].uid) == (7, "a", 501)
@@ -593,7 +593,7 @@ def test_every_holder_is_in_the_record() -> None:
 
 
 def test_what_windows_does_not_know_is_null() -> None:
-    options = NUMERIC._replace(udp=True)
+    options = NUMERIC.replace(udp=True)
     fake = FakePsutil([udp(("10.0.0.1", 53), pid=4)])
     (row,) = [row for table in sockets.collect(Proc(), options, WINDOWS, fake) for row in table]
     assert (row.remote_address, row.remote_port, row.state, row.uid) == (None,) * 4
@@ -603,7 +603,7 @@ def test_what_windows_does_not_know_is_null() -> None:
 def test_the_notice_to_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """As netstat's: one where some processes were seen, another where none was."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
-    options = NUMERIC._replace(tcp=True, programs=True)
+    options = NUMERIC.replace(tcp=True, programs=True)
     one, other = tcp(("10.0.0.1", 80), pid=7), tcp(("10.0.0.1", 81))
     holder = Process(7, cmdline=["/usr/bin/svc", "-x"], uids=Uids(1, 1, 1))
     result = shown(sockets.INET, options, psutil=FakePsutil([one, other], [holder]))
@@ -621,7 +621,7 @@ def test_an_older_psutil_calls_it_connections() -> None:
             return [tcp(("10.0.0.1", 80))]
 
     fake = FakePsutil(AccessDenied("pid 1"), [Old()])  # type: ignore[list-item]
-    options = NUMERIC._replace(tcp=True)
+    options = NUMERIC.replace(tcp=True)
     assert rows(shown(MACOS_INET, options, psutil=fake)) == ["tcp - - 10.0.0.1:80 0.0.0.0:* LISTEN"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root
+from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root, over
 from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
@@ -177,13 +177,7 @@ def test_a_bogus_line_is_said_and_skipped(proc_tree: Tree, line: str) -> None:
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=6))
 def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
-    folder = CAPTURES.parent / "no such folder"
-
-    class Text(Proc):
-        def blocks(self, name: str, size: int = BLOCK) -> Any:
-            return iter(["\n".join([HEADING, row("eth7"), *lines])])
-
-    tables = INET.collect(Text(str(folder)), Options())
+    tables = INET.collect(over(route="\n".join([HEADING, row("eth7"), *lines])), Options())
     found = [route for part in tables if isinstance(part, Table) for route in part]
     assert found[0].dev == "eth7"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree
+from conftest import Tree, over
 from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
@@ -109,10 +109,7 @@ def test_no_table(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=6))
 def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
-    class Text(Proc):
-        def blocks(self, name: str, size: int = BLOCK) -> Any:
-            return iter(["\n".join([row(device="eth7"), *lines])])
-
-    tables = INET6.collect(Text("nowhere"), Options())
+    proc = over(ipv6_route="\n".join([row(device="eth7"), *lines]))
+    tables = INET6.collect(proc, Options())
     found = [route for part in tables if isinstance(part, Table) for route in part]
     assert found[0].dev == "eth7"

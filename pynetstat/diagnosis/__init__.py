@@ -80,7 +80,8 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     for piece in pieces:
         put(out, piece)
     put(out, flush=True)
-    return SEVERITIES[worst(finding.severity for finding in findings)]
+    partly = ["unknown"] if host.proc.troubles else []  # a table that broke off
+    return SEVERITIES[worst([*partly, *(finding.severity for finding in findings)])]
 
 
 def quiet(proc: Proc) -> Proc:

@@ -51,6 +51,7 @@ class Counters:
                 self.enter(name)
             except OSError as error:
                 self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
+            self.notice(name)
         self.udp = {**self.udp_sockets("net/udp"), **self.udp_sockets("net/udp6")}
         self.interfaces = self.listed("net/dev", interfaces=True, all=True)
 
@@ -65,6 +66,11 @@ class Counters:
         else:
             self.values["conntrack"] = per_processor(self.proc.read(name))
 
+    def notice(self, name: str) -> None:
+        """A file that is there, and that could not be read to its end."""
+        if self.proc.troubles:
+            self.problems[name] = self.proc.troubles.pop()
+
     def udp_sockets(self, name: str) -> dict[int, tuple[int, int]]:
         """Bytes that wait and datagrams dropped, by the socket's inode."""
         try:
@@ -72,6 +78,7 @@ class Counters:
         except OSError as error:
             self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
             return {}
+        self.notice(name)
         waiting, inodes, dropped = zip(*rows) if rows else ((), (), ())
         return dict(zip(map(int, inodes), zip(numbers(waiting), map(int, dropped))))
 
@@ -114,9 +121,10 @@ def sockstat(text: str) -> dict[str, dict[str, int]]:
 def per_processor(text: str) -> dict[str, int]:
     """/proc/net/stat/nf_conntrack as ct_cpu_seq_show() prints it: names in a line, and in
     hexadecimal a line for each processor. Their sums, which mean nothing for `entries`."""
-    header, *rows = [line.split() for line in text.splitlines()] or [[]]
-    found = dict.fromkeys(header, 0)
-    for row in rows:
-        for name, value in zip(header, numbers(row)):
+    header, _, rest = text.partition("\n")
+    names = header.split()
+    found = dict.fromkeys(names, 0)
+    for row in re.findall("^[0-9a-f ]+$", rest, re.MULTILINE):
+        for name, value in zip(names, numbers(row.split())):
             found[name] += value
     return found

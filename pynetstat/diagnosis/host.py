@@ -114,14 +114,21 @@ class Host:
 
     def setting(self, name: str) -> list[int]:
         """The numbers of a file under /proc/sys/net."""
-        path = f"sys/net/{name}"
-        try:
-            values = counters("".join(self.proc.blocks(path)))
-        except OSError as error:
-            raise Blind(f"{self.proc.path(path)}: {reason(error)}") from error
+        values = counters(self.content(f"sys/net/{name}"))
         if not values:
-            raise Blind(f"{self.proc.path(path)}: there is no number in it")
+            raise Blind(f"{self.proc.path(f'sys/net/{name}')}: there is no number in it")
         return values
+
+    def content(self, name: str) -> str:
+        """A small file; Blind where it cannot be read."""
+        silent = Proc(self.proc.root)
+        try:
+            text = "".join(silent.blocks(name))
+        except OSError as error:
+            raise Blind(f"{silent.path(name)}: {reason(error)}") from error
+        if silent.troubles:
+            raise Blind(silent.troubles[0])
+        return text
 
 
 def socket_options(options: Options) -> Options:

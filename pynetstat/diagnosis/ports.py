@@ -71,8 +71,8 @@ def port_exhaustion(host: Host) -> Iterator[Finding]:
 def reserved(host: Host, low: int, high: int) -> set[int]:
     """net.ipv4.ip_local_reserved_ports, `8080,9148-9150`, as far as it is within the range."""
     try:
-        text = "".join(host.proc.blocks("sys/net/ipv4/ip_local_reserved_ports"))
-    except OSError:
+        text = host.content("sys/net/ipv4/ip_local_reserved_ports")
+    except Blind:
         return set()
     ports: set[int] = set()
     for part in text.split(","):
