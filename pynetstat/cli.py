@@ -32,6 +32,7 @@ EXAMPLES = (
     ("pynetstat -ta --count-by state", "How many connections are in each state."),
     ("pynetstat -tanp --state close-wait", "What a program has never closed."),
     ("pynetstat -tan --json | jq '.sockets[].remote_address'", "For scripts."),
+    ("pynetstat --diagnose", "Which program is causing trouble."),
     ("pynetstat -ci", "The interfaces, again every second."),
 )
 

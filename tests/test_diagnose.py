@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
 from conftest import needs_namespaces, needs_root, tcp_file, tcp_row
 from conftest import pynetstat as pynetstat_command
@@ -30,7 +31,11 @@ from pynetstat.diagnosis.findings import Finding
 from pynetstat.options import Options
 from pynetstat.proc import Proc
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the rules read /proc")
+
 TOP = Path(__file__).parents[1]
+SCHEMA = json.loads((TOP / "pynetstat" / "schema.json").read_text("utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 # In a namespace: its setup, the program with the fault, and what --diagnose says then.
 STAGE = """
@@ -119,6 +124,15 @@ server = socket.create_server(("127.0.0.1", 0), backlog=100)
 for number in range(20):
     client, end = pair(server)
     client.sendall(b"x" * 100)
+    client.close()
+    kept.append(end)
+ready()
+"""),
+    "never closed, until no file is left": Fault("close-wait-leak", {"critical"}, """
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+server = socket.create_server(("127.0.0.1", 0), backlog=100)
+for number in range(40):
+    client, end = pair(server)
     client.close()
     kept.append(end)
 ready()
@@ -234,14 +248,14 @@ def work():
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     end.close()
-    time.sleep(0.005)
+    time.sleep(0.001)
 meanwhile(work)
 ready()
 """, named=False),
     "connections that are refused": Fault("resets", {"warning"}, """
 def work():
     kept[:] = [attempt("127.0.0.1", 9)]
-    time.sleep(0.005)
+    time.sleep(0.001)
 meanwhile(work)
 ready()
 """, named=False),
@@ -356,6 +370,7 @@ def plays() -> Iterator[Callable[[str], dict[str, Any]]]:
 def test_a_fault_is_found(name: str, plays: Callable[[str], dict[str, Any]]) -> None:
     fault, answer = FAULTS[name], plays(name)
     document = json.loads(answer["out"])
+    VALIDATOR.validate(document)
     assert answer["err"] == "" and document["could_not_look"] == []
     found = {one["rule"]: one for one in document["findings"]}
     assert fault.rule in found, document["findings"]
@@ -501,7 +516,7 @@ HEALTHY = {
     "net/netstat": NETSTAT,
     "net/dev": DEV,
     "net/route": ROUTE,
-    "net/sockstat": "sockets: used 9\nTCP: inuse 5 orphan 3 tw 2 alloc 9 mem 7\nUDP: inuse 1 mem 1\n",
+    "net/sockstat": "TCP: inuse 5 orphan 3 tw 2 alloc 9 mem 7\nUDP: inuse 1 mem 1\n",
     "net/stat/nf_conntrack": "entries searched drop early_drop\n00000003 0 00000000 00000000\n",
     "sys/net/ipv4/ip_local_port_range": "32768\t60999\n",
     "sys/net/ipv4/ip_local_reserved_ports": "\n",
@@ -532,12 +547,10 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     """What is found on a healthy machine but for these files; `later` are those that change."""
 
     def findings(
-        files: Mapping[str, Any] | None = None,
-        later: Mapping[str, Any] | None = None,
-        **options: Any,
+        files: Mapping[str, Any] = {}, later: Mapping[str, Any] = {}, **options: Any
     ) -> list[Finding]:
-        write(tmp_path, {**HEALTHY, **(files or {})})
-        monkeypatch.setattr(host, "sleep", lambda seconds: write(tmp_path, later or {}))
+        write(tmp_path, {**HEALTHY, **files})
+        monkeypatch.setattr(host, "sleep", lambda seconds: write(tmp_path, later))
         return pynetstat.diagnose(root=str(tmp_path), **options)
 
     return findings
@@ -557,6 +570,9 @@ QUEUES = "00000000:00000000 00:00000000 00000000"
 SEEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "errors of an interface": (
         {}, {"net/dev": DEV.replace("10000    0", "12000  500", 1)}, "interface-errors", "warning",
+    ),
+    "errors of an interface, both ways": (
+        {}, {"net/dev": DEV.replace("10000    0", "12000  500")}, "interface-errors", "warning",
     ),
     "packets that an interface drops": (
         {}, {"net/dev": DEV.replace("10000    0    0", "12000    0  900", 1)},
@@ -634,7 +650,7 @@ def test_what_is_seen_over_a_tree(name: str, look: Look) -> None:
         [(rule, severity), (NOT_OURS, "unknown")],
         [(NOT_OURS, "unknown"), (rule, severity)],
     )
-    assert all(len({*map(tuple, one.evidence or [])}) <= 2 for one in found)
+    assert all(len({*map(tuple, one.evidence or [{}])}) <= 1 for one in found)
 
 
 # What must not be taken for trouble: a little of it, much of it in a large crowd, a moment's.
@@ -704,6 +720,12 @@ def test_a_file_that_cannot_be_read_blinds_its_rules_alone(look: Look, tmp_path:
     assert blind["syn-flood"] == f"{tmp_path}/net/netstat: Is a directory"
 
 
+def test_no_ipv6_is_no_trouble(look: Look) -> None:
+    look()
+    found = look(dict.fromkeys(("net/tcp6", "net/udp6", "net/snmp6")))
+    assert unknown(found).keys() == {NOT_OURS} and len(found) == 1
+
+
 def test_what_was_seen_before_the_rule_went_blind_is_told(look: Look) -> None:
     queue = rows(1, 10, QUEUES, QUEUES.replace(":00000000 ", ":00000081 ", 1))
     found = look({"net/tcp": queue, "net/netstat": "TcpExt: A\nTcpExt: 1\n"})
@@ -719,8 +741,7 @@ def test_no_proc_at_all(tmp_path: Path) -> None:
     assert "net/tcp: No such file or directory" in text
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\n", b"\xff\x00\x9b garbage: 1\n", b"a: b\na: c\n",
-                                     b"9" * 4000, b": : :\n" * 9])  # fmt: skip
+@pytest.mark.parametrize("garbage", [b"", b"\xff\x00\x9b a: 1\na: c\n: :\n", b"9" * 4000])
 @pytest.mark.parametrize("name", HEALTHY)
 def test_garbage_is_no_failure(name: str, garbage: bytes, look: Look) -> None:
     found = look({name: garbage}, interval=0.0)
@@ -765,8 +786,8 @@ def test_the_text_names_the_program_and_says_what_to_do(tmp_path: Path) -> None:
         "    leaky (pid 4242) has not closed 9 connections that the other end ended"
     )
     assert lines[5:7] == [
-        "    PROGRAM   PID  CONNECTIONS  UNREAD BYTES  MOSTLY WITH",
-        "    leaky    4242            9             0  127.0.0.1",
+        "    PROGRAM   PID  CONNECTIONS  UNREAD BYTES  MOSTLY AT       MOSTLY WITH",
+        "    leaky    4242            9             0  127.0.0.1:8080  127.0.0.1",
     ]
     text = " ".join(" ".join(lines).split())
     assert "Means The other end has ended these connections (CLOSE_WAIT" in text
@@ -794,7 +815,7 @@ def test_json(tmp_path: Path) -> None:
     }  # fmt: skip
     assert finding["evidence"] == [
         {"program": "leaky", "pid": 4242, "connections": 9, "unread_bytes": 0,
-         "mostly_with": "127.0.0.1"}
+         "mostly_at": "127.0.0.1:8080", "mostly_with": "127.0.0.1", "files_allowed": None}
     ]  # fmt: skip
     assert finding["thresholds"]["CLOSE_WAIT_SOCKETS"] == 5
     (blind,) = document["could_not_look"]
@@ -865,12 +886,11 @@ def test_an_ordinary_user_is_told_what_he_may_not_see() -> None:
     if not os.access(sys.executable, os.X_OK) or "/root/" in os.path.realpath(sys.executable):
         pytest.skip("this Python is root's own")
     fault = FAULTS["never closed, with unread data"]
-    code = fault.code.replace("ready()", "os.setuid(0); ready()")
-    answer = outcome(stage(fault.setup, code, "--json", user="65534"))
+    answer = outcome(stage(fault.setup, fault.code, "--json", user="65534"))
     document = json.loads(answer["out"])
     finding = next(one for one in document["findings"] if one["rule"] == fault.rule)
     assert answer["status"] == 1 and finding["evidence"][0]["pid"] is None
-    assert "a program that cannot be seen from here" in finding["summary"]
+    assert "A program that cannot be seen from here" in finding["summary"]
     assert [one["what"] for one in document["incomplete"]] == ["owner"]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trees
 from click.testing import CliRunner
 from conftest import Tree, needs_namespaces, needs_root, tcp_file
 from tabulate import tabulate_formats
@@ -362,7 +363,7 @@ for case in sys.argv[4:]:
     result = CliRunner().invoke(main, case.split())
     answers[case] = result.exit_code, result.stdout_bytes.hex(), result.stderr_bytes.hex()
     with contextlib.suppress(TypeError):
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit)
 print(json.dumps([[name.hex() for name in made], answers]))
 server.ended = True
 os._exit(0)
@@ -423,8 +424,8 @@ def test_text_of_a_capture_in_every_format(proc_tree: Tree) -> None:
     root = proc_tree(
         tcp=tcp_file(1),
         dev="h\nh compressed\n" + f"{name}a: " + "1 " * 16 + "\n",
-        route="Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-        + f"{name}\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n",
+        route=f"{trees.ROUTE}\n"
+        f"{name}\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n",
         ipv6_route=" ".join(["0" * 32, "00"] * 2 + ["0" * 32, *["00000001"] * 4, name]) + "\n",
         igmp="Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
         + f"1\t{name}       :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n",

@@ -25,15 +25,17 @@ INTERFACES = (
 )
 PROGRAMS = (
     b"/usr/sbin/sshd", b"nginx: worker process", b"./run me", b"-bash", b"/opt/a b/c d", b"",
-    b"/usr/lib/systemd/systemd-resolved", b"python3", b"/", b"x" * 40, b"(sd-pam)", b"/usr/bin/\xc3\xa4",
+    b"/usr/lib/systemd/systemd-resolved", b"python3", b"/", b"x" * 40, b"(sd-pam)",
+    b"/usr/bin/\xc3\xa4",
 )  # fmt: skip
 
-TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+TAIL = "   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+TCP = f"  sl  local_address rem_address{TAIL}"
 TCP6 = (
     "  sl  local_address                         remote_address                        st tx_queue"
     " rx_queue tr tm->when retrnsmt   uid  timeout inode"
 )
-UDP = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops"
+UDP = f" {TCP} ref pointer drops"
 ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 CACHE = f"{ROUTE[:-20]}Source\t\tMTU\tWindow\tIRTT\tTOS\tHHRef\tHHUptod\tSpecDst"
 DEV = (
@@ -163,7 +165,8 @@ def sctp(random: Random) -> dict[str, str]:
             f"{row} {state:<3d} {8:<4d} {number(random, 16):<5d} {uid:5d} {node:5d} {several()}"
         )
         assocs.append(
-            f"{row} {state:<3d} {4:<2d} {8:<4d} {1:4d} {number(random, 31):8d} {number(random, 31):8d}"
+            f"{row} {state:<3d} {4:<2d} {8:<4d} {1:4d} {number(random, 31):8d}"
+            f" {number(random, 31):8d}"
             f" {uid:7d} {node:5d} {number(random, 16):<5d} {number(random, 16):5d} *{several()}<-> "
             f"*{several()}\t{30000:8d} {10:5d} {10:5d} {10:4d} {0:4d} {0:4d} {0:8d} {1:8d} {0:8d}"
             f" {212992:8d} {212992:8d}"
@@ -222,16 +225,19 @@ def interfaces(random: Random, present: tuple[str, ...]) -> dict[str, str]:
 
 
 COUNTERS = {
-    "Ip": "Forwarding DefaultTTL InReceives InHdrErrors ForwDatagrams InDiscards InDelivers OutRequests"
-    " OutNoRoutes ReasmTimeout FragCreates",
-    "Icmp": "InMsgs InErrors InCsumErrors InDestUnreachs InEchos OutMsgs OutErrors OutDestUnreachs OutEchoReps",
+    "Ip": "Forwarding DefaultTTL InReceives InHdrErrors ForwDatagrams InDiscards InDelivers"
+    " OutRequests OutNoRoutes ReasmTimeout FragCreates",
+    "Icmp": "InMsgs InErrors InCsumErrors InDestUnreachs InEchos OutMsgs OutErrors"
+    " OutDestUnreachs OutEchoReps",
     "IcmpMsg": "InType3 InType8 OutType0",
-    "Tcp": "RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens CurrEstab InSegs RetransSegs InErrs",
+    "Tcp": "RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens CurrEstab InSegs"
+    " RetransSegs InErrs",
     "Udp": "InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors",
     "UdpLite": "InDatagrams NoPorts InErrors",
 }
 MORE = {
-    "TcpExt": "SyncookiesSent TW PAWSEstab DelayedACKs ListenOverflows TCPHPHits TCPTimeouts TCPSackRecovery",
+    "TcpExt": "SyncookiesSent TW PAWSEstab DelayedACKs ListenOverflows TCPHPHits TCPTimeouts"
+    " TCPSackRecovery",
     "IpExt": "InNoRoutes InOctets OutOctets InNoECTPkts",
 }
 SNMP6 = (
@@ -263,22 +269,27 @@ def call(random: Random) -> str:
 
 def rare(random: Random) -> dict[str, str]:
     """Families whose kernels are not with us any more, and that netstat reads all the same."""
+    some = random.randrange
+
+    def queue() -> int:
+        return number(random, 16)
+
     ax25 = "".join(
         f"ffff888003c2d400 ax0 {call(random)} {call(random)}{random.choice(('', ',WIDE1-1*'))}"
-        f" {random.randrange(5)} {random.randrange(8)} {random.randrange(8)} 0 5 40 0 3 102 300 0 0 0 10"
-        f" 5 2 256 {random.choice(('* * *', f'{number(random, 16)} {number(random, 16)} {inode(random)}'))}\n"
-        for _ in some(random, 6)
+        f" {some(5)} {some(8)} {some(8)} 0 5 40 0 3 102 300 0 0 0 10 5 2 256"
+        f" {random.choice(('* * *', f'{queue()} {queue()} {inode(random)}'))}\n"
+        for _ in range(some(7))
     )
-    nr = "user_addr dest_node src_node  dev    my  your  st  vs  vr  va    t1     t2     t4      idle   n2"
-    nr += "  wnd Snd-Q Rcv-Q inode\n" + "".join(
-        f"{call(random):<9} {call(random):<9} {call(random):<9} nr0  01/02 03/04  {random.randrange(4)}  "
-        f" {random.randrange(8)}   {random.randrange(8)}   0 000/120 00/05 000/180 000/900 00/03   4"
-        f" {number(random, 16):5d} {number(random, 16):5d} {inode(random)}\n"
-        for _ in some(random, 6)
+    nr = "user_addr dest_node src_node  dev    my  your  st  vs  vr  va    t1     t2     t4      idle"
+    nr += "   n2  wnd Snd-Q Rcv-Q inode\n" + "".join(
+        f"{call(random):<9} {call(random):<9} {call(random):<9} nr0  01/02 03/04  {some(4)}   {some(8)}"
+        f"   {some(8)}   0 000/120 00/05 000/180 000/900 00/03   4 {queue():5d} {queue():5d}"
+        f" {inode(random)}\n"
+        for _ in range(some(7))
     )
     x25 = "Address          Digits  Device\n" + "".join(
-        f"{random.randrange(10**9, 10**15):<15d}  {random.randrange(16):<6d}  lapb{random.randrange(4)}\n"
-        for _ in some(random, 6)
+        f"{random.randrange(10**9, 10**15):<15d}  {some(16):<6d}  lapb{some(4)}\n"
+        for _ in range(some(7))
     )
     ipx = "Local_Address               Remote_Address              Tx_Queue  Rx_Queue  State  Uid\n"
     ipx += "".join(
@@ -289,15 +300,16 @@ def rare(random: Random) -> dict[str, str]:
                 f"{number(random):08X}:{number(random, 48):012X}:{port(random)}",
             )
         )
-        + f"  {number(random, 31):08X}  {number(random, 31):08X}  {random.choice((1, 7)):02X}     000\n"
-        for _ in some(random, 6)
+        + f"  {number(random, 31):08X}  {number(random, 31):08X}  0{random.choice('17')}     000\n"
+        for _ in range(some(7))
     )
     ax25_route = "callsign  dev  mode digipeaters\n" + "".join(
-        f"{call(random):<9} ax{random.randrange(3)}  {random.choice(('vc', 'dg', '*'))} {call(random)}\n"
-        for _ in some(random, 6)
+        f"{call(random):<9} ax{some(3)}  {random.choice(('vc', 'dg', '*'))} {call(random)}\n"
+        for _ in range(some(7))
     )
-    return {"ax25": ax25, "nr": nr, "x25_routes": x25, "ipx_route": "Network    Router_Net   Router_Node\n",
-            "ipx/socket": ipx, "ax25_route": ax25_route}  # fmt: skip
+    ipx_route = "Network    Router_Net   Router_Node\n"
+    files = {"ax25": ax25, "nr": nr, "x25_routes": x25, "ipx_route": ipx_route}
+    return {**files, "ipx/socket": ipx, "ax25_route": ax25_route}
 
 
 def masquerade(random: Random) -> str:
@@ -306,11 +318,9 @@ def masquerade(random: Random) -> str:
             127
         )
     ]
-    for _ in some(random, 8):
-        lines.append(
-            f"{random.choice(('TCP', 'UDP', 'ICMP')):<4} {address(random)}:{port(random)}"
+XX, 'UDP', 'ICMP')):<4} {address(random)}:{port(random)}"
             f" {address(random)}:{port(random)} {port(random)} {number(random):08X}"
-            f" {random.randrange(-9, 9):6d} {random.randrange(-9, 9):6d} {number(random, 31):7d}".ljust(
+            f" {delta():6d} {delta():6d} {number(random, 31):7d}".ljust(
                 127
             )
         )
@@ -358,13 +368,14 @@ def names(random: Random, folder: Path) -> None:
         "::ffff:192.0.2.10",
         "2001:db8::99",
     )
+    services = ("ssh", "www", "a-service-with-a-long-name", "x")
     texts = {
         "hosts": "".join(
             f"{host} {random.choice(words)}\n" for host in hosts if random.random() < 0.7
         ),
         "networks": f"loopback 127\nnet {random.randrange(1, 224)}.0.0.0\n",
         "services": "".join(
-            f"{random.choice(('ssh', 'www', 'a-service-with-a-long-name', 'x'))} {number}/{protocol}\n"
+            f"{random.choice(services)} {number}/{protocol}\n"
             for number in (22, 53, 80, 443, 8080)
             for protocol in ("tcp", "udp")
             if random.random() < 0.6
@@ -406,8 +417,9 @@ def flip(random: Random, data: bytes) -> bytes:
 def insert(random: Random, data: bytes) -> bytes:
     start = random.randrange(len(data) + 1)
     words = (
-        b"\0", b"\n", b"\n\n", b"\r", b" ", b"\t", b":", b"-1", b"9" * 30, b"9" * 5000, b"F" * 40, b"\xff",
-        b"0x", b"%s%n", b"\x1b[2J", b"A" * 9000, b"1" * 20, b"\xc2\x9b", b"+", b"18446744073709551616",
+        b"\0", b"\n", b"\n\n", b"\r", b" ", b"\t", b":", b"-1", b"9" * 30, b"9" * 5000,
+        b"F" * 40, b"\xff", b"0x", b"%s%n", b"\x1b[2J", b"A" * 9000, b"1" * 20, b"\xc2\x9b", b"+",
+        b"18446744073709551616",
     )  # fmt: skip
     return data[:start] + random.choice(words) + data[start:]
 

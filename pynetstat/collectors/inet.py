@@ -77,14 +77,16 @@ STATES = (
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 #    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1
 ROW = (
-    r"(?m)^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) "
+    r"(?m)^ *\d+: ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ([0-9A-F]{8}(?:[0-9A-F]{24})?):"
+    r"([0-9A-F]{4}) ([0-9A-F]{2}) "
     r"([0-9A-F]{8}):([0-9A-F]{8}) ([0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} +\d+ +\d+ \d+)"
     r"(?: [^\n\0]*)?\n"
 )
 # The same with all the freedom that netstat allows: blanks, lower case, and a tail that ends
 # early (after the retransmissions for tcp, before them for the others).
 LOOSE = (
-    r"\s*\d+:\s*([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})\s+([0-9A-Fa-f]{1,64}):([0-9A-Fa-f]{1,16})"
+    r"\s*\d+:\s*([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{1,16})"
+    r"\s+([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{1,16})"
     r"\s+([0-9A-Fa-f]{1,8})\s+([0-9A-Fa-f]{1,16}):([0-9A-Fa-f]{1,16})\s+"
     r"([0-9A-Fa-f]{1,8}:[0-9A-Fa-f]{1,16}(?:\s+[0-9A-Fa-f]{1,16}(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+)?)?)?)?)"
 )

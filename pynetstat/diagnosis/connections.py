@@ -19,10 +19,13 @@ from .findings import (
 )
 from .host import Host
 
+HELD = "pid program recv_q local_address local_port remote_address remote_port key"
+
 CLOSE_WAIT_SOCKETS = 5  # of one program, and the same ones at both looks
 CLOSE_WAIT_SHARE = 0.1  # of all that the program holds
 CLOSE_WAIT_MANY = 100  # whatever their share
-CLOSE_WAIT_CRITICAL = 1000  # the usual limit of a process is 1024 descriptors
+CLOSE_WAIT_CRITICAL = 1000
+CLOSE_WAIT_FILES = 0.5  # of the descriptors that the program may have
 
 
 def close_wait_leak(host: Host) -> Iterator[Finding]:
@@ -37,7 +40,7 @@ def close_wait_leak(host: Host) -> Iterator[Finding]:
     not close: data that was never read means that it had lost interest before the other end
     ended. `pynetstat -tanp --state close-wait` lists them. A few of them are no reason to worry.
     """
-    rows = host.rows("pid program recv_q remote_address remote_port key", {"CLOSE_WAIT"})
+    rows = host.rows(HELD, {"CLOSE_WAIT"})
     later = host.later("", {"CLOSE_WAIT"}) if rows else {}
     groups = by_owner(row for row in rows if row[-1] in later)
     many = {}
@@ -49,28 +52,35 @@ def close_wait_leak(host: Host) -> Iterator[Finding]:
             many[owner] = held
     few = {owner: held for owner, held in groups.items() if any(row[2] for row in held)}
     chosen = many or few
-    if chosen:
-        critical = max(map(len, chosen.values())) >= CLOSE_WAIT_CRITICAL
-        severity = ("critical" if critical else "warning") if many else "information"
-        yield found(severity, unclosed(chosen), [held_by(*group) for group in chosen.items()])
+    rows, severity = [], "warning" if many else "information"
+    for owner, held in chosen.items():
+        allowed = host.files_allowed(owner[0])
+        rows.append(held_by(owner, held) | {"files_allowed": allowed})
+        used_up = allowed is not None and len(held) >= CLOSE_WAIT_FILES * allowed
+        if many and (used_up or len(held) >= CLOSE_WAIT_CRITICAL):
+            severity = "critical"
+    if rows:
+        yield found(severity, unclosed(rows[0]) + others(rows), rows)
 
 
-def unclosed(groups: dict[Owner, list[tuple[Any, ...]]]) -> str:
-    owner, held = next(iter(groups.items()))
-    unread = sum(row[2] or 0 for row in held)
-    text = f"{who(owner)} has not closed {count(len(held), 'connection')} that the other end ended"
-    if unread:
-        text += f", and never read the last {count(unread, 'byte')}"
-    return text + others(list(groups))
+def unclosed(row: dict[str, Any]) -> str:
+    name, number = who((row["pid"], row["program"])), row["connections"]
+    text = f"{name} has not closed {count(number, 'connection')} that the other end ended"
+    if row["unread_bytes"]:
+        text += f", and never read the last {count(row['unread_bytes'], 'byte')}"
+    if row["files_allowed"] and number >= CLOSE_WAIT_FILES * row["files_allowed"]:
+        text += f"; it may have {row['files_allowed']:,} files and connections open at once"
+    return text
 
 
-def held_by(owner: Owner, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """A program's rows that are pid, program, unread bytes, and the other end."""
+def held_by(owner: Owner, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """A program's rows of the fields HELD."""
     return owned(
         owner,
         connections=len(rows),
         unread_bytes=sum(row[2] or 0 for row in rows),
-        mostly_with=mostly((row[3], row[4]) for row in rows),
+        mostly_at=mostly(row[3:5] for row in rows),
+        mostly_with=mostly(row[5:7] for row in rows),
     )
 
 
@@ -91,9 +101,7 @@ def unread_data(host: Host) -> Iterator[Finding]:
     Do: see what the program is doing: `cat /proc/PID/stack` (as root), `strace -p PID`, its log;
     a state of T in `ps -o stat PID` is a stopped one. Restart it if it hangs.
     """
-    rows = host.rows(
-        "pid program recv_q remote_address remote_port key", {"ESTABLISHED"}, having="recv_q"
-    )
+    rows = host.rows(HELD, {"ESTABLISHED"}, having="recv_q")
     later = host.later("recv_q", {"ESTABLISHED"}) if rows else {}
     stuck = by_owner(row for row in rows if later.get(row[-1]) == (row[2],))
     chosen = {}
@@ -212,7 +220,7 @@ def syn_sent_stuck(host: Host) -> Iterator[Finding]:
         )
 
 
-RETRANSMITTED_SEGMENTS = 20  # between the looks
+RETRANSMITTED_SEGMENTS = 20  # a second
 RETRANSMITTED_SHARE = 0.05  # of those sent
 RETRANSMITTED_CRITICAL = 0.2
 
@@ -229,7 +237,7 @@ def retransmissions(host: Host) -> Iterator[Finding]:
     """
     again, sent = host.grown("Tcp", "RetransSegs"), host.grown("Tcp", "OutSegs")
     share = again / max(sent + again, 1)
-    if again < RETRANSMITTED_SEGMENTS or share < RETRANSMITTED_SHARE:
+    if again < RETRANSMITTED_SEGMENTS * host.span or share < RETRANSMITTED_SHARE:
         return
     rows = host.rows("pid program send_q remote_address remote_port", having="send_q")
     groups = by_owner(rows)
@@ -252,9 +260,9 @@ def retransmissions(host: Host) -> Iterator[Finding]:
     )
 
 
-RESETS = 20  # between the looks
+RESETS = 50  # a second
 RESET_SHARE = 0.25  # of the connections that were opened meanwhile
-REFUSED = 20
+REFUSED = 50  # a second
 REFUSED_SHARE = 0.5  # of the attempts to connect
 
 
@@ -279,9 +287,9 @@ def resets(host: Host) -> Iterator[Finding]:
         {"what": "connections opened from elsewhere", "times": passively},
         {"what": "resets that this machine sent", "times": sent},
     ]
-    if cut >= RESETS and cut >= RESET_SHARE * (actively + passively):
+    if cut >= RESETS * host.span and cut >= RESET_SHARE * (actively + passively):
         text = f"{count(cut, 'open connection')} were cut off in {host.seconds:.1f} seconds"
         yield found("warning", f"{text}, while {actively + passively:,} were opened", evidence)
-    elif failed >= REFUSED and failed >= REFUSED_SHARE * (actively + passively):
+    elif failed >= REFUSED * host.span and failed >= REFUSED_SHARE * (actively + passively):
         text = f"{count(failed, 'attempt')} to connect failed in {host.seconds:.1f} seconds"
         yield found("warning", f"{text}, of {actively + passively:,}", evidence)

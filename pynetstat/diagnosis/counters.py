@@ -50,7 +50,7 @@ class Counters:
             try:
                 self.enter(name)
             except OSError as error:
-                self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
+                self.missing(name, error)
             self.notice(name)
         self.udp = {**self.udp_sockets("net/udp"), **self.udp_sockets("net/udp6")}
         self.interfaces = self.listed("net/dev", interfaces=True, all=True)
@@ -66,6 +66,11 @@ class Counters:
         else:
             self.values["conntrack"] = per_processor(self.proc.read(name))
 
+    def missing(self, name: str, error: OSError) -> None:
+        """A file that cannot be opened. Where there is no IPv6, nothing is wrong with it."""
+        if not (name.endswith("6") and isinstance(error, FileNotFoundError)):
+            self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
+
     def notice(self, name: str) -> None:
         """A file that is there, and that could not be read to its end."""
         if self.proc.troubles:
@@ -76,7 +81,7 @@ class Counters:
         try:
             rows = UDP.findall("".join(self.proc.blocks(name)))
         except OSError as error:
-            self.problems[name] = f"{self.proc.path(name)}: {reason(error)}"
+            self.missing(name, error)
             return {}
         self.notice(name)
         waiting, inodes, dropped = zip(*rows) if rows else ((), (), ())
@@ -84,7 +89,9 @@ class Counters:
 
     def listed(self, name: str, **options: Any) -> list[Any]:
         """The records of a listing."""
-        run = Run(Options(root=self.proc.root, **options), self.proc, library=True)
+        numeric = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), True)
+        asked = Options(root=self.proc.root, format="records", **numeric, **options)
+        run = Run(asked, self.proc, library=True)
         try:
             tables = chain.from_iterable(tables for _, tables in run.gather())
             return list(chain.from_iterable(part for part in tables if isinstance(part, Table)))

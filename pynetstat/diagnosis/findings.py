@@ -80,6 +80,8 @@ def limits(thresholds: Mapping[str, float]) -> str:
 
 def found(severity: str, summary: str, evidence: Iterable[dict[str, Any]]) -> Finding:
     """What a rule yields; its name, advice and thresholds are added to it."""
+    if summary.startswith(UNSEEN):
+        summary = summary[0].upper() + summary[1:]
     return Finding("", severity, summary, list(evidence))
 
 
@@ -96,10 +98,13 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
 
 
+UNSEEN = "a program that cannot be seen from here"
+
+
 def who(owner: Owner) -> str:
     pid, program = owner
     if pid is None:
-        return "a program that cannot be seen from here"
+        return UNSEEN
     return f"{program or 'a program without a name'} (pid {pid})"
 
 
@@ -123,7 +128,7 @@ def by_owner(rows: Iterable[tuple[Any, ...]]) -> dict[Owner, list[tuple[Any, ...
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
-def mostly(ends: Iterable[tuple[Any, Any]]) -> str:
+def mostly(ends: Iterable[tuple[Any, ...]]) -> str:
     """The most frequent of these ends; where no port comes twice, the most frequent address."""
     counted = Counter(ends)
     (address, port), times = counted.most_common(1)[0]

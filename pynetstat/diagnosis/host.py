@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -32,9 +33,17 @@ class Host:
         self.before = Counters(proc)
         self.blind: str | None = None
         self.tables = self.gather(self.run)
+        for table in self.tables:
+            pairs = zip(table["inode"], table["pid"])
+            self.run.unowned += len([pid for inode, pid in pairs if inode and pid is None])
         sleep(max(options.interval - (time.monotonic() - start), 0))
         self.after = Counters(proc)
         self.seconds = time.monotonic() - start
+
+    @property
+    def span(self) -> float:
+        """The seconds between the looks, for what is counted by the second."""
+        return max(self.seconds, 1.0)
 
     def gather(self, run: Run) -> list[Table]:
         """The tables of Internet sockets, each of one protocol. That all of them are missing is
@@ -105,6 +114,17 @@ class Host:
         """The program that listens on each tcp port."""
         rows = self.rows("local_port pid program", {"LISTEN"})
         return {port: (pid, program) for port, pid, program in rows}
+
+    def files_allowed(self, pid: int | None) -> int | None:
+        """How many descriptors a process may have; None where that cannot be seen.
+
+        Max open files            1024                 524288               files
+        """
+        try:
+            found = re.search(r"^Max open files +(\d{1,18}) ", self.content(f"{pid}/limits"), re.M)
+        except Blind:
+            return None
+        return int(found[1]) if found else None
 
     # The counters
 

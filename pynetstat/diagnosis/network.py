@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .findings import Blind, Finding, Owner, count, end, found, others, owned, percent, who
@@ -85,10 +85,6 @@ INTERFACE_SHARE = 0.01  # of the packets meanwhile
 INTERFACE_DROPS = 100  # packets that came in and found no buffer, or no protocol to take them
 INTERFACE_DROP_SHARE = 0.05
 INTERFACE_EVER = 100  # errors since it is there: only told
-KINDS = {
-    "rx": ("errors", "over_errors", "frame_errors"),
-    "tx": ("errors", "fifo_errors", "carrier_errors"),
-}
 
 
 def interface_errors(host: Host) -> Iterator[Finding]:
@@ -108,34 +104,47 @@ def interface_errors(host: Host) -> Iterator[Finding]:
     before = {one.ifname: one.stats for one in host.before.interfaces}
     now, ever = [], []
     for one in host.after.interfaces:
-        for side, direction in (("rx", "received"), ("tx", "sent")):
-            if not one.stats or not before.get(one.ifname):
-                continue
+        for side in ("rx", "tx") if one.stats and before.get(one.ifname) else ():
             last, first = one.stats[side], before[one.ifname][side]
-            packets, errors, drops = (last[n] - first[n] for n in ("packets", "errors", "dropped"))
-            row = {"interface": one.ifname, "direction": direction, "errors": errors}
-            row |= {"dropped": drops, "packets": packets}
-            kinds = {name: last[name] - first[name] for name in KINDS[side][1:]}
-            bad = max(errors, *kinds.values())
+            grown = {name: (last[name] or 0) - (first[name] or 0) for name in last}
+            row = counted(one.ifname, side, grown)
+            bad, packets = worst_of(row), row["packets"]
             if (bad >= INTERFACE_ERRORS and bad >= INTERFACE_SHARE * (packets + bad)) or (
-                drops >= INTERFACE_DROPS and drops >= INTERFACE_DROP_SHARE * (packets + drops)
+                row["dropped"] >= INTERFACE_DROPS
+                and row["dropped"] >= INTERFACE_DROP_SHARE * (packets + row["dropped"])
             ):
-                now.append((bad + drops, row | kinds))
-            elif last["errors"] >= max(INTERFACE_EVER, INTERFACE_SHARE * last["packets"]):
-                row = {name: last.get(name, value) for name, value in row.items()}
-                ever.append((last["errors"], row))
-    chosen = now or ever
-    if chosen:
-        chosen.sort(key=lambda one: -one[0])
-        row = chosen[0][1]
-        wrong = f"{count(row['errors'], 'error')} and {count(row['dropped'], 'lost packet')}"
+                now.append(row)
+            elif (last["errors"] or 0) >= max(INTERFACE_EVER, INTERFACE_SHARE * last["packets"]):
+                ever.append(counted(one.ifname, side, last))
+    if now or ever:
+        rows = sorted(now or ever, key=lambda row: -worst_of(row) - row["dropped"])
+        row = rows[0]
+        wrong = f"{count(worst_of(row), 'error')} and {count(row['dropped'], 'lost packet')}"
         when = f"in {host.seconds:.1f} seconds" if now else "since it is there, none of them now"
-        text = (
-            f"The interface {row['interface']} has {wrong} of {row['packets']:,} {row['direction']}"
-        )
-        yield found(
-            "warning" if now else "information", f"{text} {when}", [row for _, row in chosen]
-        )
+        text = f"The interface {row['interface']} has {wrong} beside {row['packets']:,}"
+        text += f" {row['direction']} {when}"
+        yield found("warning" if now else "information", text, rows)
+
+
+def counted(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, Any]:
+    """The counters that matter of an interface that receives or sends."""
+    received = side == "rx"
+    return {
+        "interface": name,
+        "direction": "received" if received else "sent",
+        "packets": stats["packets"] or 0,
+        "errors": stats["errors"] or 0,
+        "dropped": stats["dropped"] or 0,
+        "overruns": stats["over_errors" if received else "fifo_errors"] or 0,
+        "misframed": stats["frame_errors"] if received else None,
+        "without_carrier": None if received else stats["carrier_errors"],
+    }
+
+
+def worst_of(row: Mapping[str, Any]) -> int:
+    """Errors of any kind; a driver may count one in its kind alone."""
+    kinds = ("errors", "overruns", "misframed", "without_carrier")
+    return max(row[name] or 0 for name in kinds)
 
 
 def no_default_route(host: Host) -> Iterator[Finding]:

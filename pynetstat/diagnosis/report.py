@@ -122,7 +122,10 @@ class Page:
         for missing in host.run.incomplete():
             if missing["what"] == "owner":
                 text = f"{count(missing['count'], 'socket')} of programs that are not known:"
-                yield from self.wrapped(f"{text} {missing['reason']}.", "")
+                text += f" {missing['reason']}."
+                if hasattr(os, "geteuid") and os.geteuid():
+                    text += " With `sudo` they are named."
+                yield from self.wrapped(text, "")
         yield from self.wrapped(
             "`pynetstat --explain WORD` tells more: of a rule, or of a state like CLOSE_WAIT.", ""
         )

@@ -1,0 +1,170 @@
+"""Random trees beside the original, and damaged ones; seeded, a small share of tests/fuzz.py."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import fuzz
+import pytest
+import trees
+from click.testing import CliRunner
+from conftest import Tree, needs_namespaces, needs_netstat, needs_root
+
+from pynetstat.cli import main
+from pynetstat.proc import BLOCK, WHOLE
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="trees have links")
+
+
+@needs_root
+@needs_netstat
+@needs_namespaces
+def test_random_trees_as_netstat_prints_them() -> None:
+    """In the kernel's formats, with every value from the least to the largest."""
+    command = [sys.executable, fuzz.__file__, "--beside", "25", "--seed", "41"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "150 runs" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_damage_of_any_kind(first: int, tmp_path: Path) -> None:
+    """Files cut, doubled, flipped, gone, empty, closed, endless: something is said, or nothing."""
+    for seed in range(first, first + 10):
+        assert fuzz.damaged(seed, tmp_path, runs=3) == []
+
+
+# Lines in which no table's row can be seen, and that stop nothing that stands around them
+LITTER = (
+    "", " ", "\t", "garbage", "0", "::::", "\x1b[2J", "\0\0", "a b c", "-1 -1 -1", "\xff\xfe",
+    "%s%n",     "9" * 5000, "9" * 9000, "A" * 8191, "x" * 20000, "0: 0 0 0", "*",
+)  # fmt: skip
+TABLES = {
+    "tcp": ("-tan", 1),
+    "tcp6": ("-t6an", 1),
+    "udp": ("-uan", 1),
+    "raw": ("-wan", 1),
+    "unix": ("-xa", 1),
+    "sctp/eps": ("-Sln", 1),
+    "sctp/assocs": ("-Sn", 1),
+    "route": ("-rn", 1),
+    "ipv6_route": ("-rn6", 0),
+    "igmp": ("-gn", 1),
+    "igmp6": ("-gn", 0),
+    "nr": ("--netrom", 1),
+    "ipx/socket": ("--ipx", 1),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_good_row_is_lost(name: str, tmp_path: Path) -> None:
+    """Litter between the rows leaves each of them as it was, in every order."""
+    options, headings = TABLES[name]
+    random = Random(name)
+    # In igmp a line at the margin may be what is left of an interface, whose groups follow.
+    litter = [text for text in LITTER if name != "igmp" or not text.strip()]
+    compared = 0
+    for round in range(12):
+        root = tmp_path / str(round)
+        trees.write(random, root)
+        path = root / "net" / name
+        if not path.exists():
+            continue
+        command = [*options.split(), "--proc", str(root)]
+        before = CliRunner().invoke(main, command).stdout_bytes.splitlines()
+        lines = path.read_bytes().decode("latin-1").splitlines()
+        for _ in range(random.randrange(1, 6)):
+            place = random.randrange(headings, len(lines) + 1) if lines else 0
+            lines.insert(place, random.choice(litter))
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode("latin-1"))
+        result = CliRunner().invoke(main, command)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        rest = iter(result.stdout_bytes.splitlines())
+        assert all(line in rest for line in before), (lines, before)  # in order, none missing
+        compared += len(before)
+    assert compared > 12
+
+
+# What is no file, or more than one
+
+ONE_OF_EACH = [
+    "-tuwUSan", "-xa", "-rn", "-rCn", "-rn6", "-r6Cn", "-gn", "-ia", "-iae", "-s", "-s6", "-Mn",
+    "--ax25", "--ipx", "--netrom", "--rose", "--x25", "-r --ax25", "-r --netrom", "-r --rose",
+    "-r --ipx", "-r --x25", "-r --ddp", "-anp", "-tn --json", "-ia --json",
+]  # fmt: skip
+ALL_FILES = (
+    "tcp tcp6 udp udp6 udplite udplite6 raw raw6 unix sctp/eps sctp/assocs sctp/snmp route rt_cache"
+    " ipv6_route igmp igmp6 dev if_inet6 snmp netstat snmp6 ip_masquerade ax25 ipx/socket nr rose"
+    " x25 ax25_route nr_nodes nr_neigh rose_nodes rose_neigh ipx_route x25_routes atalk_route ndisc"
+)
+
+
+def all_alike(root: Path, make: object) -> str:
+    for name in ALL_FILES.split():
+        path = root / "net" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path)  # type: ignore[operator]
+    return str(root)
+
+
+@pytest.mark.parametrize("options", ONE_OF_EACH)
+@pytest.mark.parametrize(
+    "make",
+    [trees.empty, trees.directory, trees.looped, trees.fifo, trees.zeros, trees.closed],
+    ids=lambda make: str(make.__name__),
+)
+def test_what_is_no_table(make: object, options: str, tmp_path: Path) -> None:
+    """A directory, a pipe that nobody writes, a device without an end: no row, and an end."""
+    root = all_alike(tmp_path / "proc", make)
+    words = [*shlex.split(options), "--proc", root]
+    assert fuzz.wrong(words) is None
+    result = CliRunner().invoke(main, words)
+    if make is trees.zeros and options in ("-xa", "-ia", "-s", "-rn6", "-Mn"):
+        assert "File too large" in result.stderr and result.exit_code == 1
+
+
+@pytest.mark.parametrize("options", ["-ia", "-s", "-s6", "-Mn"])
+def test_what_is_taken_whole_has_its_bounds(options: str, tmp_path: Path) -> None:
+    def huge(path: Path) -> None:
+        with path.open("wb") as file:
+            file.truncate(WHOLE * 40)
+
+    words = [options, "--proc", all_alike(tmp_path / "proc", huge)]
+    assert fuzz.wrong(words) is None
+    assert "File too large" in CliRunner().invoke(main, words).stderr
+
+
+@pytest.mark.parametrize("filler", ["0", " ", "a", ":", "\t", "\0", "1 ", "0: ", "F:", "* ", "1\t"])
+def test_a_line_without_an_end(filler: str, tmp_path: Path) -> None:
+    """No pattern is tried over and over on what it will never match."""
+
+    def long(path: Path) -> None:
+        heading = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+        path.write_text(heading * 2 + filler * (2 * BLOCK // len(filler)))
+
+    root = all_alike(tmp_path / "proc", long)
+    for options in ONE_OF_EACH:
+        assert fuzz.wrong([*shlex.split(options), "--proc", root]) is None, options
+
+
+def test_a_process_s_files_may_be_anything(proc_tree: Tree) -> None:
+    from conftest import tcp_file
+
+    root = proc_tree(tcp=tcp_file(3), tcp6=tcp_file(0))
+    for pid, make in enumerate((trees.fifo, trees.zeros, trees.directory, trees.looped), 100):
+        (root / str(pid) / "fd").mkdir(parents=True)
+        make(root / str(pid) / "cmdline")
+        (root / str(pid) / "fd" / "3").symlink_to(f"socket:[{900 + pid}]")
+        (root / str(pid) / "fd" / "x").symlink_to("socket:[1000]")
+        trees.fifo(root / str(pid) / "fd" / "5")
+    for pid, make in enumerate((trees.fifo, trees.zeros, trees.looped), 200):
+        make(root / str(pid))
+    assert fuzz.wrong(["-tanp", "--proc", str(root)]) is None
+    result = CliRunner().invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
+    assert [line[80:].split("/")[0].strip() for line in result.stdout.splitlines()] == [
+        "100", "101", "-",
+    ]  # fmt: skip
