@@ -15,19 +15,19 @@ that is no option.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from .options import Misuse, Options
-from .proc import Stop as Unavailable
-
+TYPE_CHECKING = False  # typing is not needed to run, and the command comes through here
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
     from .collectors.groups import Group
     from .collectors.inet import InetSocket
     from .collectors.interfaces import Interface
     from .collectors.routes import Route
     from .collectors.unix import UnixSocket
     from .diagnosis.findings import Finding
+    from .options import Misuse, Options
+    from .proc import Stop as Unavailable
 
 __version__ = "1.0.0"
 __all__ = [
@@ -42,6 +42,20 @@ __all__ = [
     "statistics",
     "unix_sockets",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The classes, once they are asked for: nothing stands before the command's own beginning,
+    which is to let Ctrl-C through."""
+    if name == "Unavailable":
+        from .proc import Stop
+
+        return Stop
+    if name in ("Misuse", "Options"):
+        from . import options
+
+        return getattr(options, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def sockets(**options: Any) -> Iterator[InetSocket]:
@@ -125,6 +139,7 @@ def diagnose(**options: Any) -> list[Finding]:
     True
     """
     from .diagnosis import diagnose
+    from .options import Options
     from .proc import Proc
 
     asked = Options(**options)
@@ -133,6 +148,8 @@ def diagnose(**options: Any) -> list[Finding]:
 
 def records(what: str, **keywords: Any) -> Iterator[Any]:
     """The records of one listing; in numbers, unless names are asked for."""
+    from .options import Options
+
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
     return gathered(what, Options(format="records", **keywords))

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli import EXAMPLES, main
+from .arguments import EXAMPLES
+from .cli import main
 
 ABOUT = """
 pynetstat shows network connections, routing tables, interfaces, multicast groups and protocol

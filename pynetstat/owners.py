@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import marshal
 import os
 import re
@@ -102,7 +103,9 @@ class Owners:
         ends cannot be taken for the one that gets its number next."""
         try:
             process = os.open(self.proc.path(folder), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # it is we who cannot, for all of them
+                raise
             return None
         try:
             names, inodes = descriptors(process)

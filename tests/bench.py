@@ -42,8 +42,10 @@ def run(command: list[str]) -> Cost:
     """One run of a command, its output thrown away: wall time and peak memory of the process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, _, used = os.wait4(process.pid, 0)
-    process.returncode = 0
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
     return Cost(time.perf_counter() - start, used.ru_maxrss / 1024)
 
 
@@ -206,9 +208,10 @@ def lists(sizes: list[int], runs: int) -> None:
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:
     """The power by which the cost grows, the start of the program taken off."""
-    quiet = run([*PYNETSTAT, "-tan"]).seconds
+    start = min(run([*PYNETSTAT, "-tan"]).seconds for _ in range(10))
     points = [
-        (math.log(size), math.log(max(cost - quiet, 0.001))) for size, cost in zip(sizes, seconds)
+        (math.log(size), math.log(max(cost - start, cost / 10)))
+        for size, cost in zip(sizes, seconds)
     ]
     return statistics.linear_regression(*zip(*points)).slope
 

@@ -424,8 +424,7 @@ def test_text_of_a_capture_in_every_format(proc_tree: Tree) -> None:
     root = proc_tree(
         tcp=tcp_file(1),
         dev="h\nh compressed\n" + f"{name}a: " + "1 " * 16 + "\n",
-        route=f"{trees.ROUTE}\n"
-        f"{name}\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n",
+        route=f"{trees.ROUTE}\n{name}\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n",
         ipv6_route=" ".join(["0" * 32, "00"] * 2 + ["0" * 32, *["00000001"] * 4, name]) + "\n",
         igmp="Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
         + f"1\t{name}       :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n",

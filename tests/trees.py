@@ -280,11 +280,11 @@ def rare(random: Random) -> dict[str, str]:
         f" {random.choice(('* * *', f'{queue()} {queue()} {inode(random)}'))}\n"
         for _ in range(some(7))
     )
-    nr = "user_addr dest_node src_node  dev    my  your  st  vs  vr  va    t1     t2     t4      idle"
-    nr += "   n2  wnd Snd-Q Rcv-Q inode\n" + "".join(
-        f"{call(random):<9} {call(random):<9} {call(random):<9} nr0  01/02 03/04  {some(4)}   {some(8)}"
-        f"   {some(8)}   0 000/120 00/05 000/180 000/900 00/03   4 {queue():5d} {queue():5d}"
-        f" {inode(random)}\n"
+    nr = "user_addr dest_node src_node  dev    my  your  st  vs  vr  va    t1     t2     t4"
+    nr += "      idle   n2  wnd Snd-Q Rcv-Q inode\n" + "".join(
+        f"{call(random):<9} {call(random):<9} {call(random):<9} nr0  01/02 03/04"
+        f"  {some(4)}   {some(8)}   {some(8)}   0 000/120 00/05 000/180 000/900 00/03   4"
+        f" {queue():5d} {queue():5d} {inode(random)}\n"
         for _ in range(some(7))
     )
     x25 = "Address          Digits  Device\n" + "".join(
@@ -313,18 +313,16 @@ def rare(random: Random) -> dict[str, str]:
 
 
 def masquerade(random: Random) -> str:
-    lines = [
-        "Prc FromIP   FPrt ToIP     TPrt Masq Init-seq  Delta PDelta Expires (free=0,0,0)".ljust(
-            127
+    heading = "Prc FromIP   FPrt ToIP     TPrt Masq Init-seq  Delta PDelta Expires (free=0,0,0)"
+    lines = [heading]
+    for _ in some(random, 8):
+        protocol = random.choice(("TCP", "UDP", "ICMP"))
+        deltas = f"{random.randrange(-9, 9):6d} {random.randrange(-9, 9):6d}"
+        lines.append(
+            f"{protocol:<4} {address(random)}:{port(random)} {address(random)}:{port(random)}"
+            f" {port(random)} {number(random):08X} {deltas} {number(random, 31):7d}"
         )
-    ]
-XX, 'UDP', 'ICMP')):<4} {address(random)}:{port(random)}"
-            f" {address(random)}:{port(random)} {port(random)} {number(random):08X}"
-            f" {delta():6d} {delta():6d} {number(random, 31):7d}".ljust(
-                127
-            )
-        )
-    return "\n".join([*lines, ""])
+    return "\n".join([line.ljust(127) for line in lines] + [""])
 
 
 def write(random: Random, folder: Path, present: tuple[str, ...] = ("lo",)) -> None:

@@ -52,15 +52,16 @@ def close_wait_leak(host: Host) -> Iterator[Finding]:
             many[owner] = held
     few = {owner: held for owner, held in groups.items() if any(row[2] for row in held)}
     chosen = many or few
-    rows, severity = [], "warning" if many else "information"
+    told: list[dict[str, Any]] = []
+    severity = "warning" if many else "information"
     for owner, held in chosen.items():
         allowed = host.files_allowed(owner[0])
-        rows.append(held_by(owner, held) | {"files_allowed": allowed})
+        told.append(held_by(owner, held) | {"files_allowed": allowed})
         used_up = allowed is not None and len(held) >= CLOSE_WAIT_FILES * allowed
         if many and (used_up or len(held) >= CLOSE_WAIT_CRITICAL):
             severity = "critical"
-    if rows:
-        yield found(severity, unclosed(rows[0]) + others(rows), rows)
+    if told:
+        yield found(severity, unclosed(told[0]) + others(told), told)
 
 
 def unclosed(row: dict[str, Any]) -> str:
@@ -251,7 +252,8 @@ def retransmissions(host: Host) -> Iterator[Finding]:
         )
         for owner in busiest
     ]
-    most_of_it = f"; most data on the way is that of {who(busiest[0])}" if busiest else ""
+    seen = [owner for owner in busiest if owner[0] is not None]
+    most_of_it = f"; most data on the way is that of {who(seen[0])}" if seen else ""
     yield found(
         "critical" if share >= RETRANSMITTED_CRITICAL else "warning",
         f"{percent(share)} of what is sent gets lost: {count(again, 'segment')} of {sent + again:,}"

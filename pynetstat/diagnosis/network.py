@@ -210,7 +210,8 @@ def route_over_down_interface(host: Host) -> Iterator[Finding]:
     )
     worst = chosen[0]
     state = "has no link" if "UP" in flags[worst.dev] else "is down"
-    text = f"The route to {worst.dst} leads over {worst.dev}, which {state}"
+    route = "default route" if worst.dst == "default" else f"route to {worst.dst}"
+    text = f"The {route} leads over {worst.dev}, which {state}"
     if users.get(worst):
         text += f"; {who(users[worst][0])} has connections there"
     yield found(
