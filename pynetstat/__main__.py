@@ -8,8 +8,10 @@ import sys
 
 
 def main() -> None:
-    # As any C program: Ctrl-C ends it at once, and a closed pipe quietly, in every phase.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # As any C program: Ctrl-C ends it at once, and a closed pipe quietly, in every phase; but
+    # what a shell has put into the background it has told to ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # Hundreds of thousands of tuples and no cycles: looking for some takes a tenth of the time.

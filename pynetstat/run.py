@@ -220,8 +220,13 @@ def check(run: Run) -> None:
 def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
     """What cannot be written ends the program. That nobody reads on is nothing to speak of:
     Windows, which has no SIGPIPE, calls it an invalid argument."""
+    rest = memoryview(piece)
     try:
-        out.write(piece)
+        while rest:  # PYTHONUNBUFFERED gives us the bare file, which may take a part only
+            taken = out.write(rest)
+            if taken is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            rest = rest[taken:]
         if flush:
             out.flush()
     except OSError as error:

@@ -260,6 +260,17 @@ def test_what_is_seen_over_a_tree(name: str, look: Look) -> None:
     assert all(len({*map(tuple, one.evidence or [{}])}) <= 1 for one in found)
 
 
+def test_the_connection_that_the_article_wonders_at() -> None:
+    """Closed by the other end, 38 bytes unread: told, but one alone is no reason to worry."""
+    found = pynetstat.diagnose(root=str(TOP / "tests/captures/article/proc"), interval=0.0)
+    (one,) = [one for one in found if one.rule == "close-wait-leak"]
+    assert one.severity == "information"
+    assert one.summary == (
+        "dropbox (pid 2477) has not closed 1 connection that the other end ended,"
+        " and never read the last 38 bytes"
+    )
+
+
 # What must not be taken for trouble: a little of it, much of it in a large crowd, a moment's.
 UNSEEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "few close-wait": ({"net/tcp": rows(4, 8)}, {}),

@@ -1,0 +1,277 @@
+"""Streams that are full, closed or gone, and signals in every phase: no traceback, nothing that
+hangs, and the exit status that a shell expects."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Tree, needs_namespaces, needs_root, pynetstat, tcp_file
+
+COMMAND = [sys.executable, "-m", "pynetstat"]
+
+
+@pytest.fixture
+def capture(proc_tree: Tree) -> str:
+    """More rows than a pipe holds."""
+    snmp = "Tcp: ActiveOpens\nTcp: 1\n"
+    return str(
+        proc_tree(tcp=tcp_file(3000), tcp6=tcp_file(0), unix="Num Inode\n", snmp=snmp, dev="")
+    )
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+
+
+# What is written to
+
+TEXTS = [
+    "--help",
+    "-V",
+    "--json-schema",
+    "-tan",
+    "-tan --format html",
+    "-s",
+    "-ia",
+    "--explain LISTEN",
+]
+
+
+@pytest.mark.parametrize("options", TEXTS)
+def test_a_full_disk_whatever_is_written(options: str, capture: str) -> None:
+    done = shell(f"{' '.join(COMMAND)} {options} --proc {capture} >/dev/full")
+    assert done.returncode not in (0, 2), done
+    assert done.stderr == "pynetstat: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "closed", ["2>&-", "2>/dev/full", "<&- 2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-"]
+)
+def test_nowhere_to_complain(closed: str, capture: str) -> None:
+    """What would be said has no place to go: the status says it."""
+    for options, status in (("-tanv", 0), ("-q", 3), ("-A foo", 1), ("-tan --sort foo", 2)):
+        script = f"{' '.join(COMMAND)} {options} --proc {capture} {closed}; echo $? >&3"
+        done = shell(f"exec 3>&1; ({script}) 2>&1 | cat >/dev/null")
+        lost = ">/dev/full" in closed.replace("2>", "") or ">&- " in closed
+        said = done.stdout.strip()
+        assert said == (str(status) if status or not lost else "1") or said == "1", (options, said)
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_up_on_the_way(unbuffered: str, tmp_path: Path, capture: str) -> None:
+    """What was written stays; that it is not all is told."""
+    command = f"{' '.join(COMMAND)} -tan --proc {capture} >{tmp_path}/out"
+    done = shell(f"export PYTHONUNBUFFERED={unbuffered}; ulimit -f 8; {command}")
+    assert done.returncode == 1
+    assert done.stderr == "pynetstat: standard output: File too large\n"
+    assert (tmp_path / "out").stat().st_size == 8192
+
+
+def test_a_reader_that_goes_away_in_the_midst(capture: str) -> None:
+    for options in ("-tan", "-tan --json", "-tan --format grid", "-tanc --interval 0"):
+        script = f"{' '.join(COMMAND)} {options} --proc {capture} | head -c 5000 | wc -c"
+        done = shell(f"{script}; echo ${{PIPESTATUS[0]}}")
+        assert done.stdout.split() == ["5000", "141"] and done.stderr == "", options
+
+
+# Terminals
+
+
+def on_terminal(*options: str, session: bool) -> tuple[subprocess.Popen[bytes], int]:
+    """The command with a terminal for its output, or as the leader of its own session there."""
+    master, slave = pty.openpty()
+
+    def lead() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [*COMMAND, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        preexec_fn=lead if session else None,
+    )
+    os.close(slave)
+    assert select.select([master], [], [], 30)[0]
+    assert os.read(master, 20)
+    return process, master
+
+
+def test_a_terminal_that_goes_away(capture: str) -> None:
+    """Its session is told by a signal; who merely writes there is told by the write."""
+    for session in (True, False):
+        options = ("-ltnc", "--interval", "0.05", "--proc", capture)
+        process, master = on_terminal(*options, session=session)
+        os.close(master)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == (-signal.SIGHUP if session else 1)
+        assert said == (b"" if session else b"pynetstat: standard output: Input/output error\n")
+
+
+def test_ctrl_c_on_a_terminal(capture: str) -> None:
+    process, master = on_terminal("-ltnc", "--proc", capture, session=True)
+    os.write(master, b"\x03")
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT and said == b""
+    os.close(master)
+
+
+# Signals, phase by phase: the process is where we know it to be when the signal comes.
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+def ended_by(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == -number and said == b""
+
+
+def start(*options: str, **more: Any) -> subprocess.Popen[bytes]:
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    return subprocess.Popen([*COMMAND, *options], **given)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_between_two_rounds(number: signal.Signals, capture: str) -> None:
+    process = start("-ltnc", "--interval", "1000", "--proc", capture)
+    assert process.stdout and process.stdout.readline()
+    ended_by(process, number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("options", ["-tan", "-tan --json", "-tan --format plain"])
+def test_a_signal_while_nobody_reads(number: signal.Signals, options: str, capture: str) -> None:
+    """The pipe is full, and the program waits in the midst of a write."""
+    process = start(*options.split(), "--proc", capture)
+    assert process.stdout
+    filled = bytearray(4)
+    size, before = 0, -1
+    while not size or size != before:  # until it grows no more
+        time.sleep(0.1)
+        before = size
+        fcntl.ioctl(process.stdout, termios.FIONREAD, filled)
+        size = int.from_bytes(filled, sys.byteorder)
+    assert size > 4096
+    ended_by(process, number)
+
+
+def test_a_signal_in_no_phase_in_particular(capture: str) -> None:
+    """At 24 moments of a run: ended by it, or done before. A traceback can only come from the
+    interpreter's own start, before a line of ours has run."""
+    for moment in range(24):
+        process = start("-tanp", "--json", "--proc", capture, stdout=subprocess.DEVNULL)
+        time.sleep(moment * 0.005)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode in (0, 1, -signal.SIGINT)
+        assert b"in main" not in said and b"pynetstat/cli" not in said, said
+
+
+def test_a_shell_s_background_job_ignores_ctrl_c(capture: str) -> None:
+    script = f"{' '.join(COMMAND)} -ltnc --interval 0.05 --proc {capture} >/dev/null & "
+    done = shell(script + "sleep 0.6; kill -INT $!; sleep 0.3; kill -TERM $!; wait $!; echo $?")
+    assert done.stdout.strip() == "143", done
+
+
+SILENT = r"""
+import json, os, socket, subprocess, sys, threading, time
+folder, number = sys.argv[1], int(sys.argv[2])
+for name, text in (("resolv.conf", "nameserver 127.0.0.1\noptions attempts:5 timeout:30\n"),
+                   ("nsswitch.conf", "hosts: dns\n")):
+    with open(os.path.join(folder, name), "w") as file:
+        file.write(text)
+    if os.path.exists(f"/etc/{name}"):
+        subprocess.run(["mount", "--bind", os.path.join(folder, name), f"/etc/{name}"], check=True)
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+server.settimeout(30)
+kept = [socket.create_server(("127.0.0.1", 0))]
+for last in range(1, 100):
+    source = (f"127.1.0.{last}", 0)
+    kept.append(socket.create_connection(kept[0].getsockname(), source_address=source))
+command = [sys.executable, "-m", "pynetstat", "-ta", *sys.argv[3:]]
+process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+server.recv(512)  # it is asking now
+asked = time.monotonic()
+if number:
+    process.send_signal(number)
+out, said = process.communicate(timeout=60)
+print(json.dumps([process.returncode, out.decode(), said.decode(), time.monotonic() - asked]))
+"""
+
+
+def without_names(tmp_path: Path, number: int, *options: str) -> Any:
+    if not os.path.exists("/etc/resolv.conf") or not os.path.exists("/etc/nsswitch.conf"):
+        pytest.skip("no resolv.conf and nsswitch.conf to put ours in place of")
+    inside = [sys.executable, "-c", SILENT, str(tmp_path), str(number), *options]
+    done = subprocess.run(
+        ["unshare", "--net", "--mount", *inside], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_root
+@needs_namespaces
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_names_are_asked_for(number: signal.Signals, tmp_path: Path) -> None:
+    """64 threads wait for a name server that does not answer: they hold nothing up."""
+    status, out, said, _ = without_names(tmp_path, number)
+    assert (status, out, said) == (-number, "", "")
+
+
+@needs_root
+@needs_namespaces
+def test_no_thread_holds_up_the_end(tmp_path: Path) -> None:
+    """The name server would be waited for two minutes; the numbers are printed long before."""
+    status, out, said, seconds = without_names(tmp_path, 0, "--resolve-timeout", "0.5")
+    assert status == 0 and said == ""
+    assert out.count("127.1.0.") == 198 and seconds < 60
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_must_not_wait(unbuffered: str, capture: str) -> None:
+    """Another program has made the pipe non-blocking: that something is lost is told."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = start("-tan", "--proc", capture, stdout=writing, env=environment)
+    os.close(writing)
+    _, said = process.communicate(timeout=30)
+    os.close(reading)
+    assert process.returncode == 1
+    assert said.startswith(b"pynetstat: standard output: ") and said.count(b"\n") == 1
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as end:
+        yield end
+
+
+def test_descriptors_that_are_closed_are_not_mistaken_for_streams(listener: socket.socket) -> None:
+    """Without stdin, stdout and stderr the files of /proc get their numbers."""
+    script = f"{' '.join(COMMAND)} -tanp <&- >&- 2>&-; echo $?"
+    assert shell(script).stdout == "1\n"
+    port = str(listener.getsockname()[1])
+    done = shell(f"{' '.join(COMMAND)} -tlnp --port {port} <&- 2>&-")
+    assert f"{os.getpid()}/" in done.stdout and done.returncode == 0
+    assert pynetstat("-tlnp", "--port", port).stdout.decode() == done.stdout
