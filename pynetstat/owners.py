@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import marshal
 import os
 import re
@@ -53,15 +54,28 @@ class Owners:
 
     def attribute(self, tables: Sequence[Table]) -> None:
         """Give these tables pid and program (and with -Z the security context)."""
+        collecting = gc.isenabled()
+        gc.disable()  # so many small objects, and none of them garbage
+        try:
+            self.find(tables)
+        finally:
+            if collecting:
+                gc.enable()
+        self.notice()
+        for table in tables:
+            self.fill(table, list(map(self.first.get, table["inode"])))
+
+    def find(self, tables: Sequence[Table]) -> None:
+        """Go on with the scan until every inode of these tables has its owner."""
+        if self.every:
+            deque(self.scan, maxlen=0)
+            return
         wanted = {inode for table in tables for inode in table["inode"] if inode}
         wanted.difference_update(self.first)
         for inodes in self.scan:
             wanted.difference_update(inodes)
-            if not wanted and not self.every:
+            if not wanted:
                 break
-        self.notice()
-        for table in tables:
-            self.fill(table, list(map(self.first.get, table["inode"])))
 
     def fill(self, table: Table, found: list[Owner | None]) -> None:
         table.fields |= {

@@ -208,7 +208,7 @@ def lists(sizes: list[int], runs: int) -> None:
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:
     """The power by which the cost grows, the start of the program taken off."""
-    start = min(run([*PYNETSTAT, "-tan"]).seconds for _ in range(10))
+    start = min(run([*PYNETSTAT, "-ltn"]).seconds for _ in range(10))
     points = [
         (math.log(size), math.log(max(cost - start, cost / 10)))
         for size, cost in zip(sizes, seconds)
