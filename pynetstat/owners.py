@@ -122,11 +122,15 @@ class Owners:
                 raise
             return None
         try:
-            names, inodes = descriptors(process)
-            if not inodes:
-                return None
+            for _ in range(2):  # once more where it became another program meanwhile
+                names, inodes = descriptors(process)
+                if not inodes:
+                    return None
+                program = program_name(process)
+                if holds(process, names[0], inodes[0]) and holds(process, names[-1], inodes[-1]):
+                    break
             label = context(process) if self.options.context else "-"
-            return folder, program_name(process), label, names if self.every else [], inodes
+            return folder, program, label, names if self.every else [], inodes
         except OSError as error:
             return DENIED if isinstance(error, PermissionError) else None
         finally:
@@ -232,6 +236,15 @@ def descriptors(process: int) -> tuple[list[str], list[int]]:
             found.append(name)
             inodes.append(inode)
     return found, inodes
+
+
+def holds(process: int, name: str, inode: int) -> bool:
+    """Is this still so? What a process holds is closed when it becomes another program."""
+    try:
+        match = LINK.match(os.readlink(f"fd/{name}", dir_fd=process))
+    except OSError:
+        return False
+    return match is None or int(match[1]) == inode
 
 
 # `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as

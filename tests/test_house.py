@@ -106,6 +106,7 @@ def test_the_top_level_is_what_the_owner_wants() -> None:
     assert visible == {"pynetstat", "tests", "pyproject.toml", "README.md", "LICENSE"}
 
 
+@pytest.mark.unmeasured
 def test_tan_imports_nothing_heavy(proc_tree: Tree) -> None:
     root = proc_tree(tcp=tcp_file(3), tcp6=tcp_file(0))
     script = (

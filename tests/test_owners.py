@@ -143,6 +143,7 @@ def test_a_helper_that_dies_is_made_up_for(proc_tree: Tree) -> None:
     assert helper.answer() == {}
 
 
+@pytest.mark.unmeasured
 @needs_root
 def test_an_ordinary_user_sees_his_own_and_is_told() -> None:
     """As nobody: the sockets of root's processes have no owner, and netstat's notice says so."""

@@ -172,6 +172,7 @@ def test_a_signal_while_nobody_reads(number: signal.Signals, options: str, captu
     ended_by(process, number)
 
 
+@pytest.mark.unmeasured
 def test_a_signal_in_no_phase_in_particular(capture: str) -> None:
     """At 24 moments of a run: ended by it, or done before. A traceback can only come from the
     interpreter's own start, before a line of ours has run."""
@@ -181,7 +182,7 @@ def test_a_signal_in_no_phase_in_particular(capture: str) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
         assert process.returncode in (0, 1, -signal.SIGINT)
-        assert b"in main" not in said and b"pynetstat/cli" not in said, said
+        assert not any(name in said for name in (b"pynetstat/cli", b"pynetstat/run")), said
 
 
 def test_a_shell_s_background_job_ignores_ctrl_c(capture: str) -> None:

@@ -177,7 +177,8 @@ def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> I
                 fields["state"] = list(map(STATES.__getitem__, code))
                 yield table(protocol, version, length, **fields)
             return
-    yield from read(proc, options, protocol, version)
+    rows = read(proc, options, protocol, version)
+    yield from once(rows) if proc.own else rows
 
 
 def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
@@ -206,6 +207,28 @@ def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iter
             chosen = wanted(options, protocol, columns)
             columns = [tuple(compress(column, chosen)) for column in columns]
         yield decode(protocol, version, *columns)
+
+
+ENDS = ("local_address", "local_port", "remote_address", "remote_port", "state")
+
+
+def once(tables: Iterator[Table]) -> Iterator[Table]:
+    """Each socket once. Between two reads the kernel finds its place again by counting, and where
+    sockets come and go it gives some a second time. In time-wait they have no inode (it is 0),
+    and are told by their ends."""
+    seen: set[Any] = set()
+    for table in tables:
+        keys: Sequence[Any] = table["inode"]
+        fresh = set(keys) - {0}
+        if len(fresh) + keys.count(0) < len(keys) or not fresh.isdisjoint(seen):
+            ends = zip(*map(table.__getitem__, ENDS))
+            keys = [inode or pair for inode, pair in zip(keys, ends)]
+            firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1)))
+            table = table.keep(
+                firsts[key] == place and key not in seen for place, key in enumerate(keys)
+            )
+        seen.update(keys)
+        yield table
 
 
 def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]]) -> list[bool]:
