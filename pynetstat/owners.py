@@ -57,25 +57,26 @@ class Owners:
         collecting = gc.isenabled()
         gc.disable()  # so many small objects, and none of them garbage
         try:
-            self.find(tables)
+            missing = self.find(tables)
         finally:
             if collecting:
                 gc.enable()
-        self.notice()
+        self.notice(missing)
         for table in tables:
             self.fill(table, list(map(self.first.get, table["inode"])))
 
-    def find(self, tables: Sequence[Table]) -> None:
-        """Go on with the scan until every inode of these tables has its owner."""
+    def find(self, tables: Sequence[Table]) -> int:
+        """Go on with the scan until every inode of these tables has its owner; how many have
+        none."""
+        wanted = {inode for table in tables for inode in table["inode"] if inode}
         if self.every:
             deque(self.scan, maxlen=0)
-            return
-        wanted = {inode for table in tables for inode in table["inode"] if inode}
         wanted.difference_update(self.first)
         for inodes in self.scan:
             wanted.difference_update(inodes)
             if not wanted:
                 break
+        return len(wanted)
 
     def fill(self, table: Table, found: list[Owner | None]) -> None:
         table.fields |= {
@@ -158,14 +159,41 @@ class Owners:
             for inode, holder in zip(inodes, holders):
                 self.holders.setdefault(inode, []).append(holder)
 
-    def notice(self) -> None:
-        """What netstat says to a user who may not see everything."""
+    def notice(self, missing: int) -> None:
+        """What netstat says to a user who may not see everything; and, once, what it does not
+        say where processes are out of sight altogether."""
         if not self.denied and hasattr(os, "geteuid") and os.geteuid() != 0:
             # Stopped early: is there a process further on that we may not look into?
             deque(self.scan, maxlen=0)
         if self.denied:
             self.proc.warn(NOT_ALL if self.first else NOTHING.format(os.geteuid()))
             self.denied = False
+        elif missing and self.options.round == 1 and (why := out_of_sight(self.proc.root)):
+            self.proc.warn(f"({missing} sockets without a process: {why}.)")
+
+
+INITIAL = 0xEFFFFFFC  # inode of the PID namespace of the machine itself (linux/proc_ns.h)
+
+
+def out_of_sight(root: str) -> str:
+    """Why this /proc does not show every process of the machine; nothing where it does.
+
+    A line of /proc/self/mountinfo, the mount point its fifth field, its own options the last:
+      29 1 0:26 / /proc rw,relatime - proc proc rw,hidepid=invisible
+    """
+    if root != "/proc":
+        return ""
+    try:
+        if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
+            return "processes outside of this PID namespace are not to be seen"
+        with open("/proc/self/mountinfo", "rb") as file:
+            mounts = [line.split() for line in file]
+    except OSError:
+        return ""
+    options = [words[-1] for words in mounts if words[4] == b"/proc"][-1:]
+    if os.geteuid() != 0 and options and re.search(rb"hidepid=(?!0|off)", options[0]):
+        return "/proc is mounted with hidepid, and shows other users' processes to root alone"
+    return ""
 
 
 class Helper:

@@ -168,8 +168,11 @@ class Run:
         names = ("what", "reason", "count")
         missing += [dict(zip(names, found)) for found in dict.fromkeys(self.proc.unseen)]
         if self.unowned:
+            from .owners import out_of_sight
+
             root = not hasattr(os, "geteuid") or os.geteuid() == 0
             reason = "no process is seen to hold it" if root else "only root sees every process"
+            reason = out_of_sight(self.proc.root) or reason
             missing.append({"what": "owner", "reason": reason, "count": self.unowned})
         return missing
 
