@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -29,6 +31,7 @@ class Names:
         self.options, self.proc = options, proc
         self.hosts: dict[str | None, str | None] = dict(NAMELESS)
         self.users: dict[int | None, str | None] = {None: None}
+        self.asked = False
         self.workers: list[Any] = []  # threads that ask for hosts
         self.services: dict[str, dict[int, str]] | None = None
         self.networks: dict[str, str] | None = None
@@ -121,6 +124,9 @@ class Names:
             self.proc.progress("")
         for address in new:
             hosts.setdefault(address, None)
+        if not self.asked and sys.platform.startswith("linux") and not any(map(hosts.get, new)):
+            self.lack("/etc/resolv.conf", "hosts stay numbers")
+        self.asked = True
 
     def host_name(self, address: str) -> str | None:
         """The system's own answer, whole, or None; IPv4 names are cut to 127 bytes."""
@@ -140,10 +146,16 @@ class Names:
 
     # Files
 
+    def lack(self, path: str, effect: str) -> None:
+        """A file without which there are no names is missed aloud, and once."""
+        if not os.path.exists(system_path(path)):
+            self.proc.warn(f"({path}: {os.strerror(errno.ENOENT)}; {effect}.)")
+
     def service_names(self) -> dict[str, dict[int, str]]:
         """Port -> service for tcp and udp, and for raw the protocols' names."""
         if self.services is None:
             self.services = {"tcp": {}, "udp": {}, "raw": {}}
+            self.lack("/etc/services", "ports stay numbers")
             for name, number, protocol in entries("/etc/services", "/"):
                 if protocol in self.services and number & 0xFFFF:  # no port is no service
                     self.services[protocol][number & 0xFFFF] = name[:63]

@@ -133,6 +133,12 @@ class Options:
         return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
 
     @property
+    def silent(self) -> bool:
+        """Sockets of any kind that is there: what is missing is passed over without a word."""
+        modes = any(getattr(self, mode) for mode in MODES)
+        return not modes and (self.quiet or not self.explicit)
+
+    @property
     def versions(self) -> tuple[str, ...]:
         """The halves of the Internet: "" for IPv4 and "6" for IPv6."""
         if self.inet == self.inet6:

@@ -48,6 +48,7 @@ class Owners:
         self.first: dict[int, Owner] = {}
         self.holders: dict[int, list[Holder]] = {}
         self.denied = False
+        self.missing = 0  # sockets that have no owner, as far as nothing was said of it
         self.scan = self.together() if crowd else self.alone()
         if crowd:
             next(self.scan)  # the helper starts now, while we read the sockets
@@ -57,11 +58,11 @@ class Owners:
         collecting = gc.isenabled()
         gc.disable()  # so many small objects, and none of them garbage
         try:
-            missing = self.find(tables)
+            self.missing += self.find(tables)
         finally:
             if collecting:
                 gc.enable()
-        self.notice(missing)
+        self.notice()
         for table in tables:
             self.fill(table, list(map(self.first.get, table["inode"])))
 
@@ -159,17 +160,21 @@ class Owners:
             for inode, holder in zip(inodes, holders):
                 self.holders.setdefault(inode, []).append(holder)
 
-    def notice(self, missing: int) -> None:
-        """What netstat says to a user who may not see everything; and, once, what it does not
-        say where processes are out of sight altogether."""
+    def notice(self) -> None:
+        """What netstat says to a user who may not see everything."""
         if not self.denied and hasattr(os, "geteuid") and os.geteuid() != 0:
             # Stopped early: is there a process further on that we may not look into?
             deque(self.scan, maxlen=0)
         if self.denied:
             self.proc.warn(NOT_ALL if self.first else NOTHING.format(os.geteuid()))
-            self.denied = False
-        elif missing and self.options.round == 1 and (why := out_of_sight(self.proc.root)):
-            self.proc.warn(f"({missing} sockets without a process: {why}.)")
+            self.denied, self.missing = False, 0
+
+    def last_notice(self) -> None:
+        """What netstat does not say: there are processes that are out of sight altogether."""
+        why = self.missing and out_of_sight(self.proc.root)
+        if why:
+            several = "" if self.missing == 1 else "s"
+            self.proc.warn(f"({self.missing} socket{several} without a process: {why}.)")
 
 
 INITIAL = 0xEFFFFFFC  # inode of the PID namespace of the machine itself (linux/proc_ns.h)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
@@ -237,10 +238,24 @@ def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
         raise Stop("" if gone else f"pynetstat: standard output: {reason(error)}") from error
 
 
+def bare(proc: Proc) -> None:
+    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
+    try:
+        os.stat(proc.path("net"))
+    except OSError as error:
+        if error.errno == errno.ENOENT:  # anything else is told table by table
+            proc.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")
+
+
+LINUX = sys.platform.startswith("linux")
+
+
 def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     """Print what was asked for, again and again under -c; the exit status."""
     run = Run(options, proc)
     check(run)
+    if options.source != "psutil" and (LINUX or options.root != "/proc") and options.silent:
+        bare(proc)
     render = formats.find(options)
     rounds = 0
     while True:
@@ -249,6 +264,8 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
         for piece in render(run.gather(), run.options, run.incomplete):
             put(out, piece)
         put(out, flush=True)
+        if run.owners and not rounds:
+            run.owners.last_notice()
         rounds += 1
         if run.status or not options.repeated or rounds == options.rounds:
             empty = options.fail_if_empty and not run.matched
