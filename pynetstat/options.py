@@ -136,7 +136,7 @@ class Options:
     def silent(self) -> bool:
         """Sockets of any kind that is there: what is missing is passed over without a word."""
         modes = any(getattr(self, mode) for mode in MODES)
-        return not modes and (self.quiet or not self.explicit)
+        return not modes and (self.quiet or not (self.explicit or self.verbose))
 
     @property
     def versions(self) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ class Owners:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):  # it is we who cannot, for all of them
                 raise
-            return None
+            return DENIED if isinstance(error, PermissionError) else None  # hidepid=1
         try:
             for _ in range(2):  # once more where it became another program meanwhile
                 names, inodes = descriptors(process)
@@ -171,7 +171,7 @@ class Owners:
 
     def last_notice(self) -> None:
         """What netstat does not say: there are processes that are out of sight altogether."""
-        why = self.missing and out_of_sight(self.proc.root)
+        why = self.missing and out_of_sight(self.proc)
         if why:
             several = "" if self.missing == 1 else "s"
             self.proc.warn(f"({self.missing} socket{several} without a process: {why}.)")
@@ -180,13 +180,13 @@ class Owners:
 INITIAL = 0xEFFFFFFC  # inode of the PID namespace of the machine itself (linux/proc_ns.h)
 
 
-def out_of_sight(root: str) -> str:
+def out_of_sight(proc: Proc) -> str:
     """Why this /proc does not show every process of the machine; nothing where it does.
 
     A line of /proc/self/mountinfo, the mount point its fifth field, its own options the last:
       29 1 0:26 / /proc rw,relatime - proc proc rw,hidepid=invisible
     """
-    if root != "/proc":
+    if not proc.own:  # a copy, or another place's
         return ""
     try:
         if os.stat("/proc/self/ns/pid").st_ino != INITIAL:

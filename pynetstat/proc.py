@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
 LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
-WHOLE = 1 << 26  # bytes of a table that is taken in one piece: more than any kernel has of it
+WHOLE = 1 << 25  # bytes of a table that is taken in one piece: more than any kernel has of it
 # Windows would turn line ends around; and what is a pipe, in a copy of some /proc, has no end.
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -109,7 +109,7 @@ class Proc:
         OSError when it cannot be opened (at once, before the first block is asked for).
         """
         descriptor = os.open(self.path(name), READ)
-        if not most and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             most = size  # a device may have no end
         return self._blocks(self.path(name), descriptor, size, most or sys.maxsize)
 

@@ -173,7 +173,7 @@ class Run:
 
             root = not hasattr(os, "geteuid") or os.geteuid() == 0
             reason = "no process is seen to hold it" if root else "only root sees every process"
-            reason = out_of_sight(self.proc.root) or reason
+            reason = out_of_sight(self.proc) or reason
             missing.append({"what": "owner", "reason": reason, "count": self.unowned})
         return missing
 
@@ -201,7 +201,7 @@ def crowded(proc: Proc) -> bool:
         return False
     import threading
 
-    many = used.isdecimal() and int(used) >= CROWD and (os.cpu_count() or 1) > 1
+    many = used.isdecimal() and int(used[:9]) >= CROWD and (os.cpu_count() or 1) > 1
     return many and threading.active_count() == 1  # who has threads is not to be forked
 
 

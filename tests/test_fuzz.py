@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -95,6 +96,7 @@ ONE_OF_EACH = [
     "-tuwUSan", "-xa", "-rn", "-rCn", "-rn6", "-r6Cn", "-gn", "-ia", "-iae", "-s", "-s6", "-Mn",
     "--ax25", "--ipx", "--netrom", "--rose", "--x25", "-r --ax25", "-r --netrom", "-r --rose",
     "-r --ipx", "-r --x25", "-r --ddp", "-anp", "-tn --json", "-ia --json",
+    "--diagnose --interval 0.1",
 ]  # fmt: skip
 ALL_FILES = (
     "tcp tcp6 udp udp6 udplite udplite6 raw raw6 unix sctp/eps sctp/assocs sctp/snmp route rt_cache"
@@ -122,8 +124,8 @@ def test_what_is_no_table(make: object, options: str, tmp_path: Path) -> None:
     root = all_alike(tmp_path / "proc", make)
     words = [*shlex.split(options), "--proc", root]
     assert fuzz.wrong(words) is None
-    result = CliRunner().invoke(main, words)
     if make is trees.zeros and options in ("-xa", "-ia", "-s", "-rn6", "-Mn"):
+        result = CliRunner().invoke(main, words)
         assert "File too large" in result.stderr and result.exit_code == 1
 
 
@@ -138,13 +140,13 @@ def test_what_is_taken_whole_has_its_bounds(options: str, tmp_path: Path) -> Non
     assert "File too large" in CliRunner().invoke(main, words).stderr
 
 
-@pytest.mark.parametrize("filler", ["0", " ", "a", ":", "\t", "\0", "1 ", "0: ", "F:", "* ", "1\t"])
+@pytest.mark.parametrize("filler", ["0", " ", "a", "\t", "1 ", "0: ", "F:"])
 def test_a_line_without_an_end(filler: str, tmp_path: Path) -> None:
     """No pattern is tried over and over on what it will never match."""
 
     def long(path: Path) -> None:
         heading = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
-        path.write_text(heading * 2 + filler * (2 * BLOCK // len(filler)))
+        path.write_text(heading * 2 + filler * (BLOCK // len(filler) + 1000))
 
     root = all_alike(tmp_path / "proc", long)
     for options in ONE_OF_EACH:
@@ -168,3 +170,19 @@ def test_a_process_s_files_may_be_anything(proc_tree: Tree) -> None:
     assert [line[80:].split("/")[0].strip() for line in result.stdout.splitlines()] == [
         "100", "101", "-",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.2, 1])
+@pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000 + "7", "-" + "9" * 5000, "F" * 5000])
+def test_numbers_of_any_length(number: str, share: float, tmp_path: Path) -> None:
+    """In place of some, or all, of the numbers of each table: Python refuses to read such a one."""
+    random = Random(4)
+    trees.write(random, tmp_path)
+
+    def changed(found: re.Match[str]) -> str:
+        return number if random.random() < share else found[0]
+
+    for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        path.write_text(re.sub(r"\b\d+\b", changed, path.read_text("latin-1")), "latin-1")
+    for options in ONE_OF_EACH:
+        assert fuzz.wrong([*shlex.split(options), "--proc", str(tmp_path)]) is None, options

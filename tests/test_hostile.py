@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import trees
 from click.testing import CliRunner
-from conftest import Tree, needs_namespaces, needs_root, tcp_file
+from conftest import TCP_HEADING, Tree, needs_namespaces, needs_root, tcp_file, tcp_row
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
@@ -163,6 +163,9 @@ def test_every_format_keeps_its_rows(
     text = checked(format, *asking(programs), *given)
     for port, pid in programs.values():
         assert len(re.findall(rf"(?<!\d){port}\D+{pid}(?!\d)", text)) == 1, format
+    if format in ("asciidoc", "github", "pipe", "orgtbl"):  # nor is a cell split
+        rows = [line for line in text.splitlines() if re.match(r"\| +\d", line)]
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     if format in ("csv", "tsv", "plain", "simple", "github", "pipe", "orgtbl", "jira"):
         extra = text.count("\n") - len(programs)
         assert 0 <= extra <= 2, text  # a rule above and below
@@ -181,6 +184,30 @@ def once(programs: dict[bytes, tuple[int, int]], tmp_path_factory: pytest.TempPa
         cmdline = Path(f"/proc/{pid}/cmdline").read_bytes()
         (root / str(pid) / "cmdline").write_bytes(cmdline)
     return str(root)
+
+
+@linux
+def test_counts_and_findings(tmp_path: Path) -> None:
+    """Programs of all these names that never close their connections."""
+    rows, inode = [TCP_HEADING], 5000
+    for pid, name in enumerate(PROGRAMS, 100):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "cmdline").write_bytes(name + b"\0")
+        for descriptor in range(60):
+            rows.append(tcp_row(inode - 1000, remote=f"0100007F:{inode:04X}", state=8))
+            (tmp_path / str(pid) / "fd" / str(descriptor)).symlink_to(f"socket:[{inode}]")
+            inode += 1
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("".join(f"{row}\n" for row in rows))
+    for format in ("classic", "csv", "tsv", "plain", "github", "html"):
+        counted = checked(format, "-tan", "--count-by", "program", "--proc", str(tmp_path))
+        assert counted.count("60") == len(PROGRAMS) - 2, format  # two have none
+    for format in ("classic", "json", "csv", "github"):
+        given = ["--diagnose", "--interval", "0.1", "--format", format, "--proc", str(tmp_path)]
+        result = CliRunner().invoke(main, given)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        text = result.stdout_bytes.decode("utf-8").replace("\r\n", "\n")
+        assert "close-wait-leak" in text and not HARMFUL.search(text), format
 
 
 # Names of unix sockets

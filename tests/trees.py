@@ -325,6 +325,30 @@ def masquerade(random: Random) -> str:
     return "\n".join([line.ljust(127) for line in lines] + [""])
 
 
+def settings(random: Random) -> dict[str, str]:
+    """What the diagnosis asks beside: memory, limits, tracked connections."""
+    inuse, orphans, pages = number(random, 16), number(random, 12), number(random, 20)
+    sockstat = f"sockets: used {number(random, 16)}\nTCP: inuse {inuse} orphan {orphans} tw {inuse}"
+    sockstat += f" alloc {inuse} mem {pages}\nUDP: inuse 1 mem {pages}\n"
+    tracked = "entries  clashres found new invalid ignore delete chainlength insert insert_failed"
+    tracked += (
+        " drop early_drop icmp_error  expect_new expect_create expect_delete search_restart\n"
+    )
+    tracked += (" ".join(f"{number(random):08x}" for _ in range(17)) + "\n") * 2
+    files = {"net/sockstat": sockstat, "net/stat/nf_conntrack": tracked}
+    ipv4 = {
+        "ip_local_port_range": f"{random.randrange(1, 60000)}\t60999\n",
+        "ip_local_reserved_ports": random.choice(("\n", "80,8080-8090\n")),
+        "tcp_mem": f"{number(random, 20)}\t383867\t575796\n",
+        "tcp_max_orphans": f"{number(random, 16)}\n",
+        "tcp_max_tw_buckets": f"{number(random, 16)}\n",
+    }
+    files |= {f"sys/net/ipv4/{name}": text for name, text in ipv4.items()}
+    for name in ("nf_conntrack_count", "nf_conntrack_max"):
+        files[f"sys/net/netfilter/{name}"] = f"{number(random, 18)}\n"
+    return files
+
+
 def write(random: Random, folder: Path, present: tuple[str, ...] = ("lo",)) -> None:
     """A tree: all of net's files, each left out now and then, and some processes."""
     files = {name: inet(random, name) for name in (
@@ -333,9 +357,10 @@ def write(random: Random, folder: Path, present: tuple[str, ...] = ("lo",)) -> N
     files |= {"rt_cache": CACHE + "\n", "ip_masquerade": masquerade(random)}
     files |= sctp(random) | groups(random) | interfaces(random, present) | statistics(random)
     files |= rare(random)
-    for name, text in files.items():
-        if name in ("tcp", "unix", "dev") or random.random() < 0.95:
-            path = folder / "net" / name
+    placed = {f"net/{name}": text for name, text in files.items()} | settings(random)
+    for name, text in placed.items():
+        if name in ("net/tcp", "net/unix", "net/dev") or random.random() < 0.95:
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode("latin-1"))
     for _ in some(random, 9):

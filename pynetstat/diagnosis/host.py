@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -13,7 +14,7 @@ from operator import and_
 from typing import Any
 
 from ..options import Options
-from ..proc import Proc, Stop, counters, reason
+from ..proc import READ, Proc, Stop, counters, reason
 from ..run import Run, check
 from ..table import Table
 from .counters import Counters
@@ -50,7 +51,7 @@ class Host:
         nothing to netstat, but here it is."""
         try:
             if sys.platform.startswith("linux") and run.options.source != "psutil":
-                open(self.proc.path("net/tcp"), "rb").close()
+                os.close(os.open(self.proc.path("net/tcp"), READ))
             tables = chain.from_iterable(tables for _, tables in run.gather())
             found = [part for part in tables if isinstance(part, Table) and len(part)]
         except OSError as error:

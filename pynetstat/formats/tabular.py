@@ -14,7 +14,9 @@ from .structured import chosen, plain
 
 Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
 
-MARKUP = ("github", "pipe", "jira", "orgtbl", "textile", "youtrack", "mediawiki", "moinmoin")
+MARKUP = (
+    "asciidoc", "github", "pipe", "jira", "orgtbl", "textile", "youtrack", "mediawiki", "moinmoin"
+)  # fmt: skip
 
 
 def render(
