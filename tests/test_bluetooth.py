@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from conftest import Tree
 
 from pynetstat.cli import main
-from pynetstat.collectors import bluetooth
+from pynetstat.collectors.rare import bluetooth
 
 NOT_SUPPORTED = (
     "netstat: feature `AF BLUETOOTH' not supported.\n"
