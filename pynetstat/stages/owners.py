@@ -77,10 +77,8 @@ class Owners:
         left: set[int] = set()
         try:
             left = self.find(tables)
-        except OSError as error:  # what was found until now is shown
-            path = error.filename or self.proc.root
-            self.failure = f"{path}: {reason(error)}"
-            self.proc.trouble(path, error)
+        except OSError as error:
+            self.broken_off(error.filename or self.proc.root, error)
         finally:
             if collecting:
                 gc.enable()
@@ -102,7 +100,7 @@ class Owners:
         wanted.difference_update(self.first)
         self.latest = math.inf
         for scan in (self.scan, self.more):
-            if not wanted:
+            if not wanted or self.failure or self.absent:
                 break
             for inodes in scan:
                 wanted.difference_update(inodes)
@@ -128,10 +126,16 @@ class Owners:
         try:
             self.folders = self.proc.pids()
         except OSError as error:
-            if error.errno in OURS:
-                raise
-            self.absent = f"{self.proc.root}: {reason(error)}"
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):  # a container may have no /proc
+                self.absent = f"{self.proc.root}: {reason(error)}"
+            else:
+                self.broken_off(self.proc.root, error)
         return self.folders
+
+    def broken_off(self, path: str, error: OSError) -> None:
+        """The scan cannot go on; what was found until now is shown, and the status is 1."""
+        self.failure = f"{path}: {reason(error)}"
+        self.proc.trouble(path, error)
 
     def alone(self) -> Generator:
         """Process by process; the inodes of each, once they are entered."""
@@ -273,9 +277,10 @@ class Owners:
 
     def notice(self) -> None:
         """What netstat says to a user who may not see everything."""
-        if self.absent:
+        if self.absent and self.missing:
             self.proc.warn(f'(No info could be read for "-p": {self.absent}.)')
-            self.absent, self.missing = "", 0
+        if self.absent or self.failure:
+            self.missing = self.listeners = 0
         if not self.denied and not is_root():
             # Stopped early: is there a process further on that we may not look into?
             with contextlib.suppress(OSError):  # out of descriptors, which was told
@@ -301,6 +306,8 @@ class Owners:
 
     def reasons(self) -> list[str]:
         """Why sockets may have no owner, as far as that was observed."""
+        if self.absent:
+            return [self.absent]
         found = unowned_reasons(self.proc, self.refused)
         if self.failure:
             found.append("the processes could not be read to the end")

@@ -174,13 +174,13 @@ def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> I
 
         tables = tcp_sockets(proc, options, version)
         if tables is not None:
-            yield from handshakes_once(diagnosed(protocol, version, tables))
+            yield from handshakes_once(from_netlink(protocol, version, tables))
             return
     rows = read(proc, options, protocol, version)
     yield from handshakes_once(once(rows)) if proc.own else rows
 
 
-def diagnosed(
+def from_netlink(
     protocol: Protocol, version: str, tables: Iterator[tuple[int, dict[str, Any]]]
 ) -> Iterator[Table]:
     for length, fields in tables:
