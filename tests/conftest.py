@@ -91,7 +91,7 @@ def pynetstat(
 # In namespaces of its own: the machine's netstat, ours, and netstat again, since counters move.
 BESIDE = """
 import json, shlex, subprocess, sys
-from click.testing import CliRunner
+from runner import invoke
 from pynetstat.cli import main
 
 def reference(words):
@@ -103,7 +103,7 @@ for case in sys.argv[1:]:
     words = shlex.split(case)
     for _ in range(10):
         before = reference(words)
-        result = CliRunner().invoke(main, words)
+        result = invoke(main, words)
         ours = result.exit_code, result.stdout_bytes.decode("latin-1")
         if reference(words) == before:
             answers[case] = [before, ours]

@@ -29,7 +29,7 @@ from random import Random
 from typing import Any
 
 import trees
-from click.testing import CliRunner
+from runner import invoke
 
 MOST = 2 << 30  # bytes of memory that a run may take
 PATIENCE = 20  # seconds
@@ -82,7 +82,7 @@ def wrong(words: list[str]) -> str | None:
     from pynetstat.cli import main
 
     with bounds():
-        result = CliRunner().invoke(main, words)
+        result = invoke(main, words)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         return "".join(traceback.format_exception(result.exception))
     if result.exit_code not in (0, 1, 3, 255) and "--diagnose" not in words:
@@ -207,7 +207,7 @@ def answer(words: str, file: Path) -> tuple[int, bytes]:
 
     child = os.fork()
     if child == 0:
-        result = CliRunner().invoke(main, shlex.split(words))
+        result = invoke(main, shlex.split(words))
         broken = result.exception is not None and not isinstance(result.exception, SystemExit)
         file.write_bytes(result.stdout_bytes + (repr(result.exception).encode() if broken else b""))
         os._exit(result.exit_code & 255)

@@ -108,11 +108,11 @@ def test_it_prints_nothing_and_reads_no_arguments() -> None:
 
 
 def test_statistics_are_what_json_has() -> None:
-    from click.testing import CliRunner
+    from runner import invoke
 
     from pynetstat.cli import main
 
     ours = pynetstat.statistics()
-    document = json.loads(CliRunner().invoke(main, ["-s", "--json"]).stdout)
+    document = json.loads(invoke(main, ["-s", "--json"]).stdout)
     assert document["statistics"].keys() == ours.keys() and "Tcp" in ours
     assert document["statistics"]["Tcp"].keys() == ours["Tcp"].keys()

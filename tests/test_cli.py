@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, pynetstat, tcp_file
+from runner import invoke
 
 from pynetstat.cli import Netstat, main
 
 
 def run(*options: str, **more: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, list(options), **more)  # type: ignore[arg-type]
+    result = invoke(main, list(options), **more)  # type: ignore[arg-type]
     return result.exit_code, result.stdout, result.stderr
 
 

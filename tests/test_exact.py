@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import can_unshare
 from record import inside
+from runner import invoke
 
 from pynetstat.cli import main
 
@@ -27,5 +27,5 @@ def test_prints_what_netstat_prints(expected: Path) -> None:
         done = inside(capture, [sys.executable, "-m", "pynetstat", *command])
         assert done.stdout == expected.read_bytes(), done.stderr
         return
-    result = CliRunner().invoke(main, [*command, "--proc", str(capture / "proc")])
+    result = invoke(main, [*command, "--proc", str(capture / "proc")])
     assert result.stdout_bytes == expected.read_bytes(), result.stderr

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 import trees
-from click.testing import CliRunner
 from conftest import TCP_HEADING, Tree, needs_namespaces, needs_root, tcp_file, tcp_row
+from runner import invoke
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
@@ -57,7 +57,7 @@ HARMFUL = re.compile(
 
 
 def printed(*options: str) -> bytes:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exit_code == 0, result.output
     assert not HARMFUL.search(result.stderr), result.stderr
     return result.stdout_bytes
@@ -204,7 +204,7 @@ def test_counts_and_findings(tmp_path: Path) -> None:
         assert counted.count("60") == len(PROGRAMS) - 2, format  # two have none
     for format in ("classic", "json", "csv", "github"):
         given = ["--diagnose", "--interval", "0.1", "--format", format, "--proc", str(tmp_path)]
-        result = CliRunner().invoke(main, given)
+        result = invoke(main, given)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         text = result.stdout_bytes.decode("utf-8").replace("\r\n", "\n")
         assert "close-wait-leak" in text and not HARMFUL.search(text), format
@@ -326,7 +326,7 @@ def test_elsewhere_a_forged_row_cannot_be_told(proc_tree: Tree) -> None:
 PRIVATE = r'''
 import contextlib, json, os, socket, struct, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
-from click.testing import CliRunner
+from runner import invoke
 from bench import NameServer
 from pynetstat.cli import main
 
@@ -387,7 +387,7 @@ for number in range(len(words)):
 
 answers = {}
 for case in sys.argv[4:]:
-    result = CliRunner().invoke(main, case.split())
+    result = invoke(main, case.split())
     answers[case] = result.exit_code, result.stdout_bytes.hex(), result.stderr_bytes.hex()
     with contextlib.suppress(TypeError):
         assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -463,7 +463,7 @@ def test_text_of_a_capture_in_every_format(proc_tree: Tree) -> None:
     for options in ("-tan", "-ia", "-iae", "-rn", "-rnee", "-rn6", "-gn", "-s", "-xa", "-s6"):
         for format in ("classic", "csv", "tsv", "plain", "github"):
             given = [*options.split(), "--format", format, "--proc", str(root)]
-            result = CliRunner().invoke(main, given)
+            result = invoke(main, given)
             assert result.exception is None or isinstance(result.exception, SystemExit)
             text = result.stdout_bytes.decode("utf-8")
             text = text.replace("\r\n", "\n") if format == "csv" else text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 from conftest import TCP_HEADING, Tree, tcp_file, tcp_row
+from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.collectors._endpoints import fit
@@ -14,7 +14,7 @@ from pynetstat.table import host_texts
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     return result.exit_code, result.stdout.splitlines(), result.stderr
 
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, needs_netstat, needs_root, pynetstat, tcp_file
+from runner import invoke
 
 from pynetstat import owners
 from pynetstat.cli import main
@@ -29,7 +29,7 @@ def process(root: Path, folder: str, cmdline: bytes, **links: str) -> None:
 
 def shown(root: Path) -> list[str]:
     """What the PID/Program name column has, row by row."""
-    result = CliRunner().invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
+    result = invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
     assert result.exit_code == 0, result.output
     return [line[80:].rstrip() for line in result.stdout.splitlines()]
 
@@ -88,7 +88,7 @@ def test_the_first_holder_in_directory_order_wins(proc_tree: Tree) -> None:
         process(root, pid, f"p{pid}\0".encode(), f3="socket:[1000]", f4="socket:[1001]")
     first = next(name for name in os.listdir(root) if name.isdecimal())
     assert shown(root) == [f"{first}/p{first}"] * 2
-    result = CliRunner().invoke(main, ["-tanp", "--json", "--proc", str(root)])
+    result = invoke(main, ["-tanp", "--json", "--proc", str(root)])
     holders = json.loads(result.stdout)["sockets"][0]["processes"]
     assert sorted(holder["pid"] for holder in holders) == [7, 30, 100]
 

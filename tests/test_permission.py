@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, needs_namespaces, needs_root, pynetstat, tcp_file
+from runner import invoke
 
 import pynetstat as package
 from pynetstat.cli import main
@@ -329,7 +329,7 @@ def test_every_locale_gives_the_same_bytes(environment: dict[str, str], proc_tre
     bare = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
     for options in (["-xa"], ["-xa", "--format", "jsonl"], ["-xa", "--format", "csv"]):
         done = pynetstat(*options, "--proc", root, env={**bare, **environment})
-        usual = CliRunner().invoke(main, [*options, "--proc", root])
+        usual = invoke(main, [*options, "--proc", root])
         assert (done.returncode, done.stdout) == (0, usual.stdout_bytes)
         assert done.stderr == b""
 
