@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from .collectors.groups import Group
-    from .collectors.inet import InetSocket
-    from .collectors.interfaces import Interface
-    from .collectors.routes import Route
-    from .collectors.unix import UnixSocket
+    from .collectors.linux.groups import Group
+    from .collectors.linux.inet import InetSocket
+    from .collectors.linux.interfaces import Interface
+    from .collectors.linux.routes import Route
+    from .collectors.linux.unix import UnixSocket
     from .diagnosis.findings import Finding
+    from .kernel.proc import Stop as Unavailable
     from .options import Misuse, Options
-    from .proc import Stop as Unavailable
 
 __version__ = "1.0.0"
 __all__ = [
@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
     """The classes, once they are asked for: nothing stands before the command's own beginning,
     which is to let Ctrl-C through."""
     if name == "Unavailable":
-        from .proc import Stop
+        from .kernel.proc import Stop
 
         return Stop
     if name in ("Misuse", "Options"):
@@ -139,8 +139,8 @@ def diagnose(**options: Any) -> list[Finding]:
     True
     """
     from .diagnosis import diagnose
+    from .kernel.proc import Proc
     from .options import Options
-    from .proc import Proc
 
     asked = Options(**options)
     return diagnose(asked, Proc(asked.root))
@@ -158,7 +158,7 @@ def records(what: str, **keywords: Any) -> Iterator[Any]:
 def gathered(what: str, options: Options) -> Iterator[Any]:
     from itertools import chain
 
-    from .proc import Proc
+    from .kernel.proc import Proc
     from .run import Run, rows_of
 
     run = Run(options, Proc(options.root), library=True)

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from . import collectors, formats
+from .kernel.proc import Proc, Stop, reason
+from .listing import Listing
 from .options import Misuse, Options, listings, nearest
-from .proc import Proc, Stop, reason
-from .table import Listing, Remark, Table, joined
+from .table import Remark, Table, joined
 
 Tables = Iterator["Table | Remark"]
 
@@ -43,7 +44,7 @@ class Run:
     def choose(self, options: Options) -> set[str]:
         """The fields that a filter asks for; where it names a state, it replaces netstat's own
         choice of rows."""
-        from .filters import from_options
+        from .stages.filters import from_options
 
         chosen = from_options(options)
         if not chosen:
@@ -90,7 +91,7 @@ class Run:
 
     def counts(self) -> tuple[Listing, Tables]:
         """The rows of all listings, counted by the values of some fields."""
-        from .ordering import count
+        from .stages.count import count
 
         def tables() -> Tables:
             for listing in found:
@@ -106,7 +107,7 @@ class Run:
     def arranged(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
         options = self.options
         if options.sort and set(options.sort_keys) <= {*listing.record._fields}:
-            from .ordering import sorted_table
+            from .stages.sort import sorted_table
 
             whole = joined(listing.record, rows_of(tables))
             tables = iter([sorted_table(whole, options.sort)])
@@ -134,7 +135,7 @@ class Run:
 
     def attribute(self, tables: Tables) -> Tables:
         """Who holds each socket; all rows are needed before the first can be named."""
-        from .owners import Owners
+        from .stages.owners import Owners
 
         options = self.options
         if self.owners is None:
@@ -150,7 +151,7 @@ class Run:
         yield from everything
 
     def resolve(self, tables: Tables, wanted: Any) -> Tables:
-        from .names import Names
+        from .stages.names import Names
 
         if self.names is None:
             self.names = Names(self.options, self.proc)
@@ -169,7 +170,7 @@ class Run:
         names = ("what", "reason", "count")
         missing += [dict(zip(names, found)) for found in dict.fromkeys(self.proc.unseen)]
         if self.unowned:
-            from .owners import out_of_sight
+            from .stages.owners import out_of_sight
 
             root = not hasattr(os, "geteuid") or os.geteuid() == 0
             reason = "no process is seen to hold it" if root else "only root sees every process"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pynetstat.proc import Proc
+from pynetstat.kernel.proc import Proc
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 NETSTAT = shutil.which("netstat")

@@ -242,9 +242,9 @@ def guided(seconds: int, folder: Path) -> None:
     with atheris.instrument_imports(include=["pynetstat"]):
         import pynetstat.cli
         import pynetstat.collectors as collectors
-        import pynetstat.owners
+        import pynetstat.stages.owners
+        from pynetstat.kernel.proc import Proc
         from pynetstat.options import Options, listings
-        from pynetstat.proc import Proc
         from pynetstat.run import show
 
         for words in FILES:

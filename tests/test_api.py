@@ -15,8 +15,8 @@ import pytest
 from conftest import Tree, tcp_file
 
 import pynetstat
-from pynetstat.collectors.inet import InetSocket, Timer
-from pynetstat.collectors.unix import UnixSocket
+from pynetstat.collectors.linux.inet import InetSocket, Timer
+from pynetstat.collectors.linux.unix import UnixSocket
 
 
 def test_the_examples_in_the_docstrings() -> None:

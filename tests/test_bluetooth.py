@@ -10,7 +10,7 @@ from conftest import Tree
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.collectors import bluetooth
+from pynetstat.collectors.rare import bluetooth
 
 NOT_SUPPORTED = (
     "netstat: feature `AF BLUETOOTH' not supported.\n"

@@ -26,8 +26,8 @@ import pynetstat
 from pynetstat import diagnosis
 from pynetstat.diagnosis import explain, findings, host
 from pynetstat.diagnosis.findings import Finding
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.proc import Proc
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the rules read /proc")
 
@@ -527,7 +527,7 @@ def test_a_state_is_explained_in_every_spelling(word: str) -> None:
 
 
 def test_every_rule_and_every_state_is_explained() -> None:
-    from pynetstat.collectors.inet import STATES
+    from pynetstat.collectors.linux.inet import STATES
 
     words = {*explain.words()}
     assert {*filter(None, STATES)} <= words

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pynetstat import manpage
-from pynetstat.cli import main
+from pynetstat.cli import main, manpage
 
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text("utf-8")
@@ -34,7 +33,7 @@ def test_readme_names_no_option_that_is_not_there() -> None:
 
 
 def test_every_option_that_netstat_never_had_is_in_readme() -> None:
-    from pynetstat.getopt import LONG
+    from pynetstat.cli.getopt import LONG
 
     ours = known_options() - {f"--{name}" for name, _ in LONG} - {"--numeric-*"}
     text = README + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
@@ -93,7 +92,7 @@ def test_the_python_example_runs() -> None:
 def test_the_man_page_is_made_from_the_option_table() -> None:
     page = "\n".join(manpage.page()) + "\n"
     assert (TOP / "pynetstat" / "pynetstat.1").read_text("utf-8") == page, (
-        "python -m pynetstat.manpage > pynetstat/pynetstat.1"
+        "python -m pynetstat.cli.manpage > pynetstat/pynetstat.1"
     )
 
 

@@ -21,12 +21,12 @@ import trees
 from conftest import Tree, can_unshare, tcp_file
 from runner import invoke
 
-from pynetstat import proc, sockdiag
+from pynetstat import cells
 from pynetstat.cli import main
-from pynetstat.collectors import _endpoints
-from pynetstat.names import Names
+from pynetstat.kernel import decode, sockdiag
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.proc import Proc
+from pynetstat.stages.names import Names
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells of memory")
 
@@ -123,17 +123,17 @@ def test_rounds_leave_nothing_behind(options: list[str]) -> None:
 def test_what_is_remembered_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses, ports, hosts and users, each of them new for months."""
     for start in range(0, 60_000, 2000):
-        proc.addresses([f"{number:08X}" for number in range(start, start + 2000)])
+        decode.addresses([f"{number:08X}" for number in range(start, start + 2000)])
         words = b"".join(
             bytes(16) + bytes([2]) + bytes(7) + number.to_bytes(4, "big") + bytes(60)
             for number in range(start, start + 2000)
         )
         sockdiag.decode(words)
-        _endpoints.port_texts(range(start % 65536, min(start % 65536 + 2000, 65536)))
-    assert len(proc._addresses) <= proc.REMEMBERED + 2000
+        cells.port_texts(range(start % 65536, min(start % 65536 + 2000, 65536)))
+    assert len(decode._addresses) <= decode.REMEMBERED + 2000
     assert len(sockdiag._texts[2]) <= sockdiag.REMEMBERED + 4000
     known = Names(Options(), Proc())
-    monkeypatch.setattr("pynetstat.names.REMEMBERED", 1000)
+    monkeypatch.setattr("pynetstat.stages.names.REMEMBERED", 1000)
     for start in range(100_000, 104_000, 500):
         known.user_names(set(range(start, start + 500)))
     assert len(known.users) <= 1501
@@ -141,7 +141,7 @@ def test_what_is_remembered_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_names_that_are_forgotten_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full memory starts afresh, and the round in which it does lacks no name."""
-    monkeypatch.setattr("pynetstat.names.REMEMBERED", 10)
+    monkeypatch.setattr("pynetstat.stages.names.REMEMBERED", 10)
     known = Names(Options(), Proc())
     monkeypatch.setattr(known, "host_name", lambda address: f"name of {address}")
     known.ask({f"10.0.0.{last}" for last in range(20)})

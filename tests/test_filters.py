@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pynetstat.collectors import inet, unix
-from pynetstat.filters import Filter, FilterError, from_options, parse
+from pynetstat.collectors.linux import inet, unix
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Misuse, Options
-from pynetstat.proc import Proc
+from pynetstat.stages.filters import Filter, FilterError, from_options, parse
 from pynetstat.table import Table, joined
 
 TITLE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
@@ -357,7 +357,7 @@ def test_an_error_shows_nothing_that_moves_a_cursor() -> None:
 def test_names_are_resolved_to_all_their_addresses(tables: list[Table]) -> None:
     found = [(socket.AF_INET, 0, 0, "", ("192.0.2.9", 0)),
              (socket.AF_INET6, 0, 0, "", ("2001:db8:1::7", 0, 0, 0))]  # fmt: skip
-    with patch("pynetstat.filters.hosts.getaddrinfo", return_value=found) as asked:
+    with patch("pynetstat.stages.filters.hosts.getaddrinfo", return_value=found) as asked:
         assert kept(parse("dst server.example"), tables) == {106, 204}
         assert kept(parse("dst server.example:80"), tables) == {106}
     asked.assert_called_with("server.example", None)
@@ -365,13 +365,15 @@ def test_names_are_resolved_to_all_their_addresses(tables: list[Table]) -> None:
 
 def test_a_service_may_have_two_ports(tables: list[Table]) -> None:
     numbers = {"tcp": 443, "udp": 53}
-    with patch("pynetstat.filters.hosts.getservbyname", side_effect=lambda name, how: numbers[how]):
+    with patch(
+        "pynetstat.stages.filters.hosts.getservbyname", side_effect=lambda name, how: numbers[how]
+    ):
         assert kept(parse("dport = :both"), tables) == {103, 302}
         assert kept(parse("dport != both sport 22"), tables) == {101, 102}
 
 
 def test_what_names_are_not_asked_for_or_have_no_address() -> None:
-    with patch("pynetstat.filters.hosts.getaddrinfo", return_value=[]) as asked:
+    with patch("pynetstat.stages.filters.hosts.getaddrinfo", return_value=[]) as asked:
         with pytest.raises(FilterError, match="`server' has no address"):
             parse("src server")
         asked.side_effect = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -387,7 +389,7 @@ def test_what_names_are_not_asked_for_or_have_no_address() -> None:
 
 def test_the_ports_of_other_systems() -> None:
     table = Table(inet.InetSocket, 2, local_port=[49151, 49152])
-    with patch("pynetstat.filters.hosts.sys.platform", "darwin"):
+    with patch("pynetstat.stages.filters.hosts.sys.platform", "darwin"):
         assert parse("autobound").mask(table) == [False, True]
 
 
@@ -609,7 +611,7 @@ def offline(*arguments: Any) -> Any:
 @given(expression=st.one_of(st.lists(WORDS, max_size=12).map(" ".join), st.text(max_size=20)))
 def test_anything_is_a_filter_or_an_error(expression: str) -> None:
     table = Table(inet.InetSocket, 1, proto=["tcp"], state=["LISTEN"], local_port=[22])
-    with patch("pynetstat.filters.hosts.getaddrinfo", offline):
+    with patch("pynetstat.stages.filters.hosts.getaddrinfo", offline):
         try:
             chosen = parse(expression)
         except FilterError as error:

@@ -147,5 +147,5 @@ def test_percent_signs_and_quotes_stay() -> None:
 def test_the_schema_is_printed() -> None:
     schema = json.loads(out("--json-schema"))
     assert schema["$schema"].startswith("https://json-schema.org/")
-    here = Path(main.callback.__code__.co_filename).with_name("schema.json")  # type: ignore[union-attr]
+    here = Path(main.callback.__code__.co_filename).parents[1] / "schema.json"  # type: ignore[union-attr]
     assert json.loads(here.read_text()) == schema

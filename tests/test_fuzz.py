@@ -17,7 +17,7 @@ from conftest import Tree, needs_namespaces, needs_netstat, needs_root
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.proc import BLOCK, WHOLE
+from pynetstat.kernel.proc import BLOCK, WHOLE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="trees have links")
 

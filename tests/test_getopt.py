@@ -2,7 +2,7 @@
 
 import pytest
 
-from pynetstat.getopt import LONG, Bad, Word, words
+from pynetstat.cli.getopt import LONG, Bad, Word, words
 
 OWN = {"filter": True, "format": True, "json": False, "program": True, "port": True}
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_house import calls
 from test_routes import CAPTURES, NUMERIC, printed
 
-from pynetstat.collectors.groups import GROUPS, Group
+from pynetstat.collectors.linux.groups import GROUPS, Group
+from pynetstat.kernel.proc import BLOCK, Proc
 from pynetstat.options import Options
-from pynetstat.proc import BLOCK, Proc
 from pynetstat.table import Table
 
 HEADING = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter"

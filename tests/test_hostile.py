@@ -24,7 +24,7 @@ from runner import invoke
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
-from pynetstat.proc import Proc
+from pynetstat.kernel.proc import Proc
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has /proc")
 SLEEP = shutil.which("sleep") or "sleep"

@@ -17,8 +17,8 @@ from conftest import Tree, tcp_file
 
 import pynetstat
 from pynetstat import formats
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.proc import Proc
 from pynetstat.run import Run
 
 PACKAGE = Path(pynetstat.__file__).parent
@@ -26,14 +26,16 @@ TOP = PACKAGE.parent
 
 # Imports go down, never up, never sideways; a name with * stands for a folder's modules.
 FLOORS = [
-    {"table", "options", "proc", "sockdiag", "getopt"},
-    {"collectors.*", "formats.*", "filters.*", "owners", "names", "ordering"},
+    {"text", "options"},
+    {"table"},
+    {"listing"},
+    {"cells", "kernel.*"},
+    {"collectors.*", "formats.*", "stages.*"},
     {"run"},
     {"diagnosis.*"},
-    {"values", "__init__"},
-    {"arguments"},
-    {"cli"},
-    {"__main__", "manpage"},
+    {"__init__"},
+    {"cli.*"},
+    {"__main__"},
 ]
 
 
@@ -41,8 +43,6 @@ def floor(module: str) -> int:
     for number, names in enumerate(FLOORS):
         if module in names or f"{module.split('.')[0]}.*" in names:
             return number
-    if module.startswith("_"):  # a piece of a module of the second floor
-        return 1
     raise AssertionError(f"{module} has no place in the house")
 
 
@@ -72,16 +72,16 @@ def test_imports_go_down(path: Path) -> None:
     for name in imports(path):
         if name in ("__version__", "collectors", "formats"):
             continue
-        same_house = name.split(".")[0] == module.split(".")[0] or "_" in (name[0], module[0])
-        assert floor(name) < floor(module) or same_house or floor(module) == 0, (module, name)
+        same_house = name.split(".")[0] == module.split(".")[0]
+        assert floor(name) < floor(module) or same_house, (module, name)
 
 
 @pytest.mark.parametrize(
     ("library", "users"),
     [
-        ("click", {"cli.py", "arguments.py", "values.py", "manpage.py"}),
-        ("psutil", {"values.py", "collectors/portable"}),
-        ("tabulate", {"values.py", "formats/tabular.py"}),
+        ("click", {"cli/"}),
+        ("psutil", {"cli/types.py", "collectors/portable"}),
+        ("tabulate", {"cli/types.py", "formats/tabular.py"}),
     ],
 )
 def test_a_library_has_its_place(library: str, users: set[str]) -> None:
@@ -119,7 +119,8 @@ def test_tan_imports_nothing_heavy(proc_tree: Tree) -> None:
     assert done.stdout.count("\n") == 5, done.stderr
     loaded = set(done.stderr.split())
     heavy = {"psutil", "tabulate", "json", "importlib.metadata", "concurrent.futures", "ipaddress"}
-    assert not loaded & {*heavy, "csv", "ctypes", "pynetstat.owners", "pynetstat.names"}
+    heavy |= {"csv", "ctypes", "pynetstat.stages.owners", "pynetstat.stages.names"}
+    assert not loaded & heavy
 
 
 def calls(root: Path, options: Options) -> Counter[str]:

@@ -6,11 +6,10 @@ import pytest
 from conftest import TCP_HEADING, Tree, tcp_file, tcp_row
 from runner import invoke
 
+from pynetstat.cells import fit, host_texts
 from pynetstat.cli import main
-from pynetstat.collectors._endpoints import fit
-from pynetstat.collectors.inet import state_name
-from pynetstat.proc import addresses, numbers, ports
-from pynetstat.table import host_texts
+from pynetstat.collectors.linux.inet import state_name
+from pynetstat.kernel.decode import addresses, numbers, ports
 
 
 def run(*options: str) -> tuple[int, list[str], str]:

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root
 
-from pynetstat.collectors import _hardware, interfaces
-from pynetstat.collectors._hardware import Link
-from pynetstat.collectors._longform import hardware_line, size
-from pynetstat.collectors.interfaces import INTERFACES, Interface
+from pynetstat.collectors.linux import interfaces
+from pynetstat.collectors.linux.interfaces import INTERFACES, Interface
+from pynetstat.collectors.linux.longform import hardware_line, size
 from pynetstat.formats import classic
+from pynetstat.kernel import ioctl
+from pynetstat.kernel.ioctl import Link
+from pynetstat.kernel.proc import Proc, Stop
 from pynetstat.options import Options
-from pynetstat.proc import Proc, Stop
 from pynetstat.run import show
 from pynetstat.table import Remark, Table
 
@@ -218,12 +219,12 @@ def answers(
     flags: int, mtu: int, kind: int = 1, mac: str = "aabbccddeeff", queue: int | None = 1000
 ) -> dict[int, bytes]:
     found = {
-        _hardware.SIOCGIFFLAGS: struct.pack("H", flags),
-        _hardware.SIOCGIFMTU: struct.pack("i", mtu),
-        _hardware.SIOCGIFHWADDR: struct.pack("H", kind) + bytes.fromhex(mac),
+        ioctl.SIOCGIFFLAGS: struct.pack("H", flags),
+        ioctl.SIOCGIFMTU: struct.pack("i", mtu),
+        ioctl.SIOCGIFHWADDR: struct.pack("H", kind) + bytes.fromhex(mac),
     }
     if queue is not None:
-        found[_hardware.SIOCGIFTXQLEN] = struct.pack("i", queue)
+        found[ioctl.SIOCGIFTXQLEN] = struct.pack("i", queue)
     return found
 
 
@@ -232,12 +233,12 @@ def address(text: str) -> bytes:
 
 
 def mapped(*parts: int) -> dict[int, bytes]:
-    return {_hardware.SIOCGIFMAP: struct.pack("LLHBBB", *parts)}
+    return {ioctl.SIOCGIFMAP: struct.pack("LLHBBB", *parts)}
 
 
 def inet(*texts: str) -> dict[int, bytes]:
     requests = ("ADDR", "NETMASK", "BRDADDR", "DSTADDR")
-    numbers = (getattr(_hardware, f"SIOCGIF{request}") for request in requests)
+    numbers = (getattr(ioctl, f"SIOCGIF{request}") for request in requests)
     return {number: address(text) for number, text in zip(numbers, texts)}
 
 
@@ -256,8 +257,8 @@ MADE_UP = {
         **answers(0xFFFF, 576, 256, "", None),
         **inet("10.0.0.1"),
         **mapped(0, 0, 0, 255, 0, 0),
-        _hardware.SIOCGOUTFILL: struct.pack("L", 5),
-        _hardware.SIOCGKEEPALIVE: struct.pack("L", 6),
+        ioctl.SIOCGOUTFILL: struct.pack("L", 5),
+        ioctl.SIOCGKEEPALIVE: struct.pack("L", 6),
     },
     "tun0": answers(0x1090, 1500, 65534, "", 500),
     "z0": answers(0, 1500, queue=0),
@@ -315,7 +316,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Sequence[Table]:
 def asked(
     monkeypatch: pytest.MonkeyPatch, kernel: Kernel, names: Sequence[str], **options: Any
 ) -> list[Table]:
-    monkeypatch.setattr(_hardware, "ask", kernel.ask)
+    monkeypatch.setattr(ioctl, "ask", kernel.ask)
     root = CAPTURES / "interfaces/proc"
     places, found = interfaces.read((root / "net/dev").read_text())
     return list(interfaces.present(Proc(str(root)), Options(**options), names, found, places))
@@ -364,7 +365,7 @@ def test_only_those_that_are_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_vanished_ends_the_list(
     monkeypatch: pytest.MonkeyPatch, number: int, said: str, last: str
 ) -> None:
-    monkeypatch.setattr(_hardware, "ask", Kernel(MADE_UP, number).ask)
+    monkeypatch.setattr(ioctl, "ask", Kernel(MADE_UP, number).ask)
     heard: list[str] = []
     proc = Proc(str(CAPTURES / "interfaces/proc"), heard.append)
     names = ["eth0", "gone\x1b", "ppp0"]
@@ -404,7 +405,7 @@ def test_one_that_vanished_ends_the_list(
         (783, "01020304", "irda 04:03:02:01  txqueuelen 9  (IrLAP)"),
     ],
 )
-def test_kinds_of_hardware(kind: int, mac: str, line: str) -> None:
+def test_kinds_ofioctl(kind: int, mac: str, line: str) -> None:
     link = Link(kind, bytes.fromhex(mac).ljust(8, b"\0"), queue=9)
     assert hardware_line(link) == f"        {line}"
 

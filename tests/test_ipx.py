@@ -9,7 +9,7 @@ from conftest import Tree
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.collectors.ipx import end_text, network_text, node_text
+from pynetstat.collectors.rare.ipx import end_text, network_text, node_text
 
 HEADING = "Local_Address               Remote_Address              Tx_Queue  Rx_Queue  State  Uid"
 

@@ -15,17 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import AccessDenied, FakePsutil, Process, Uids, rows, shown, tcp
 
-from pynetstat.collectors.portable import (
-    calls,
-    groups,
-    macos,
-    macstats,
-    pcblist,
-    routes,
-    rtsock,
-)
+from pynetstat.collectors.portable import calls, groups, macos, macstats, pcblist, routes, rtsock
+from pynetstat.kernel.proc import NOT_ALL, Proc
 from pynetstat.options import Options
-from pynetstat.proc import NOT_ALL, Proc
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
 Ask = Callable[[Any], bytes]

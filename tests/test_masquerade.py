@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_routes import CAPTURES, printed
 
-from pynetstat.collectors.masquerade import MASQUERADE, Masqueraded
+from pynetstat.collectors.rare.masquerade import MASQUERADE, Masqueraded
+from pynetstat.kernel.proc import Proc, Stop
 from pynetstat.options import Options
-from pynetstat.proc import Proc, Stop
 from pynetstat.table import Table
 
 HEADING = "Prc FromIP   FPrt ToIP     TPrt Masq Init-seq  Delta PDelta Expires (free=1)"

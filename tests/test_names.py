@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pynetstat import names
-from pynetstat.names import Names, c_number, entries, network_number
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.proc import Proc
+from pynetstat.stages import names
+from pynetstat.stages.names import Names, c_number, entries, network_number
 from pynetstat.table import Table
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pynetstat.collectors.inet import InetSocket
+from pynetstat.collectors.linux.inet import InetSocket
 from pynetstat.options import Misuse
-from pynetstat.ordering import count, sorted_table
+from pynetstat.stages.count import count
+from pynetstat.stages.sort import sorted_table
 from pynetstat.table import Remark, Table
 
 

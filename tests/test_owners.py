@@ -13,10 +13,10 @@ import pytest
 from conftest import Tree, needs_netstat, needs_root, pynetstat, tcp_file
 from runner import invoke
 
-from pynetstat import owners
 from pynetstat.cli import main
+from pynetstat.kernel.proc import NOT_ALL, Proc
 from pynetstat.options import Options
-from pynetstat.proc import NOT_ALL, Proc
+from pynetstat.stages import owners
 from pynetstat.table import Table
 
 
@@ -151,15 +151,18 @@ def test_an_ordinary_user_sees_his_own_and_is_told() -> None:
         "import os, sys; os.setgid(65534); os.setuid(65534)\n"
         "sys.argv = ['pynetstat', '-tanp']\n"
         "from pynetstat.cli import main\n"
-        "import pynetstat.run, pynetstat.collectors.inet, pynetstat.formats.classic\n"
-        "import pynetstat.owners, pynetstat.sockdiag, pynetstat.names, socket\n"
+        "import pynetstat.run, pynetstat.collectors.linux.inet, pynetstat.formats.classic\n"
+        "import pynetstat.stages.owners, pynetstat.kernel.sockdiag, pynetstat.stages.names, socket\n"
         "mine = socket.create_server(('127.0.0.1', 0))\n"
         "print(mine.getsockname()[1], flush=True)\n"
         "main(standalone_mode=False)"
     )
     # imported by root first: the interpreter itself may lie where nobody may not look
-    before = "import pynetstat.cli, pynetstat.run, pynetstat.collectors.inet, socket\n"
-    before += "import pynetstat.formats.classic, pynetstat.owners, pynetstat.sockdiag\n"
+    before = "import pynetstat.cli, pynetstat.run, pynetstat.collectors.linux.inet, socket\n"
+    before += (
+        "import pynetstat.formats.classic, pynetstat.stages.owners\n"
+        "import pynetstat.kernel.sockdiag, pynetstat.stages.names\n"
+    )
     with socket.create_server(("127.0.0.1", 0)) as theirs:
         port = theirs.getsockname()[1]
         done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True)

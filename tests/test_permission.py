@@ -25,7 +25,7 @@ from runner import invoke
 
 import pynetstat as package
 from pynetstat.cli import main
-from pynetstat.proc import NOT_ALL
+from pynetstat.kernel.proc import NOT_ALL
 
 NOBODY = 65534
 LISTENER = "import socket, sys\nend = socket.create_server(('127.0.0.1', 0))\n"

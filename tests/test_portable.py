@@ -24,10 +24,10 @@ from pynetstat import collectors
 from pynetstat.collectors.portable import address_text, held, interfaces, same_address, sockets
 from pynetstat.collectors.portable.processes import LINUX, MACOS, WINDOWS, Processes, psutil_module
 from pynetstat.formats import classic
+from pynetstat.kernel.proc import NOT_ALL, NOTHING, Proc, Stop
+from pynetstat.listing import Holder, Listing
 from pynetstat.options import Options
-from pynetstat.proc import NOT_ALL, NOTHING, Proc, Stop
 from pynetstat.run import Run
-from pynetstat.table import Holder, Listing
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="compares with /proc")
 

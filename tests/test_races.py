@@ -16,9 +16,9 @@ import pytest
 from conftest import needs_namespaces, needs_root
 from test_owners import process
 
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.owners import Owners
-from pynetstat.proc import Proc
+from pynetstat.stages.owners import Owners
 from pynetstat.table import Table
 
 # In a PID and a network namespace of its own: processes that are called by the port they listen
@@ -133,7 +133,7 @@ def test_rounds_under_change() -> None:
 def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any) -> None:
     """What it held before is not the new program's: the look is taken again."""
     process(tmp_path, "7", b"before\0", f3="socket:[1001]", f9="socket:[1009]")
-    from pynetstat import owners
+    from pynetstat.stages import owners
 
     read = owners.program_name
 

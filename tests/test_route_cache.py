@@ -7,11 +7,12 @@ from pathlib import Path
 from conftest import Tree
 from test_routes import CAPTURES, printed
 
-from pynetstat.collectors.route_cache import INET, INET6
-from pynetstat.collectors.routes import Route
+from pynetstat.collectors.linux.routes import Route
+from pynetstat.collectors.rare.route_cache import INET, INET6
+from pynetstat.kernel.proc import Proc
+from pynetstat.listing import Listing
 from pynetstat.options import Options
-from pynetstat.proc import Proc
-from pynetstat.table import Listing, Table
+from pynetstat.table import Table
 
 
 def collected(name: str, listing: Listing = INET) -> list[Route]:

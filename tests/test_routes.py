@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
 
-from pynetstat.collectors.routes import INET, Route, layout, length, networks, table
+from pynetstat.collectors.linux.routes import INET, Route, layout, length, networks, table
+from pynetstat.kernel.proc import BLOCK, Proc, Stop
 from pynetstat.options import Options
-from pynetstat.proc import BLOCK, Proc, Stop
 from pynetstat.run import show
 from pynetstat.table import Remark, Table
 

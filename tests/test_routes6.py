@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from test_house import calls
 from test_routes import CAPTURES, NUMERIC, printed
 
-from pynetstat.collectors.routes import Route
-from pynetstat.collectors.routes6 import INET6
+from pynetstat.collectors.linux.routes import Route
+from pynetstat.collectors.linux.routes6 import INET6
+from pynetstat.kernel.proc import BLOCK, Proc
 from pynetstat.options import Options
-from pynetstat.proc import BLOCK, Proc
 from pynetstat.table import Table
 
 ANY, GATEWAY = "0" * 32, "fe80" + "0" * 27 + "1"

@@ -145,7 +145,7 @@ def test_an_endpoint_without_the_last_line_end_and_with_other_blanks(tmp_path: P
 
 def test_a_name_cannot_break_out_of_its_line(tmp_path: Path) -> None:
     root = tree(tmp_path, [endpoint("10.0.0.1 10.0.0.2")], None)
-    with patch("pynetstat.names.Names.host_name", return_value="evil\nsctp\x1b[31m"):
+    with patch("pynetstat.stages.names.Names.host_name", return_value="evil\nsctp\x1b[31m"):
         lines = run("-Sl", "--no-header", "--proc", root)[1]
     assert [line.split() for line in lines] == [
         ["sctp", "evil?sctp?[31m:80", "LISTEN"],

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 import pytest
 from conftest import NETSTAT, needs_namespaces, needs_netstat, needs_root, pynetstat
 
-from pynetstat import sockdiag
+from pynetstat.kernel import sockdiag
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
-from pynetstat.proc import Proc
 
 # Opens sockets of every state of IPv4 and IPv6, mapped ones among them, and holds them.
 MANY = """

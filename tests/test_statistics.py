@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root
 
-from pynetstat.collectors.statistics import STATISTICS, Counter
+from pynetstat.collectors.linux.statistics import STATISTICS, Counter
 from pynetstat.formats import classic
+from pynetstat.kernel.decode import LARGEST, counters
+from pynetstat.kernel.proc import Proc, Stop
 from pynetstat.options import Options
-from pynetstat.proc import LARGEST, Proc, Stop, counters
 from pynetstat.run import show
 from pynetstat.table import Table
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import formats
+from ..kernel.proc import NOT_ALL, NOTHING, Proc
+from ..listing import Listing
 from ..options import Misuse, Options
-from ..proc import NOT_ALL, NOTHING, Proc
 from ..run import put
-from ..table import Listing, Table, decode
+from ..table import Table
+from ..text import decode
 from . import connections, kernel, listeners, network, ports
 from .findings import SEVERITIES, Blind, Finding, Rule, advice, name_of, thresholds, worst
 from .host import Host

@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .findings import (
-    Finding,
-    Owner,
-    by_owner,
-    count,
-    found,
-    mostly,
-    others,
-    owned,
-    percent,
-    who,
-)
+from .findings import Finding, Owner, by_owner, count, found, mostly, others, owned, percent, who
 from .host import Host
 
 HELD = "pid program recv_q local_address local_port remote_address remote_port key"

@@ -6,9 +6,10 @@ import re
 from itertools import chain
 from typing import Any
 
-from ..collectors.statistics import keyed, pairs
+from ..collectors.linux.statistics import keyed, pairs
+from ..kernel.decode import counters, numbers
+from ..kernel.proc import Proc, Stop, reason
 from ..options import Options
-from ..proc import Proc, Stop, counters, numbers, reason
 from ..run import Run
 from ..table import Table
 from .findings import Blind

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ..filters.terms import states_called
+from ..kernel.proc import Proc
 from ..options import Misuse, Options
-from ..proc import Proc
 from ..run import put
+from ..stages.filters.terms import states_called
 from . import RULES
 from .findings import limits, name_of, paragraphs, thresholds
 from .report import Page

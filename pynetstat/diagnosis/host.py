@@ -13,8 +13,9 @@ from itertools import chain, compress
 from operator import and_
 from typing import Any
 
+from ..kernel.decode import counters
+from ..kernel.proc import READ, Proc, Stop, reason
 from ..options import Options
-from ..proc import READ, Proc, Stop, counters, reason
 from ..run import Run, check
 from ..table import Table
 from .counters import Counters

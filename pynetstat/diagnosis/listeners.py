@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..sockdiag import listener_limits
+from ..kernel.sockdiag import listener_limits
 from .findings import Blind, Finding, Owner, count, end, found, others, owned, who
 from .host import Host
 

@@ -9,7 +9,7 @@ from .findings import Blind, Finding, Owner, count, end, found, others, owned, p
 from .host import Host
 
 if TYPE_CHECKING:
-    from ..collectors.routes import Route
+    from ..collectors.linux.routes import Route
 
 UDP_DROPS = 10  # datagrams: between the looks, or ever by a socket that is not read
 UDP_SHARE = 0.01  # of those that came in meanwhile

@@ -8,20 +8,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ..proc import counters
+from ..kernel.decode import counters
 from ..table import Table
-from .findings import (
-    Blind,
-    Finding,
-    Owner,
-    by_owner,
-    count,
-    end,
-    found,
-    others,
-    owned,
-    who,
-)
+from .findings import Blind, Finding, Owner, by_owner, count, end, found, others, owned, who
 from .host import Host
 
 PORTS_SHARE = 0.8  # of the ports that clients may be given, towards one destination

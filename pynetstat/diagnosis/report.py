@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from ..table import safe
+from ..text import safe
 from .findings import Finding, count, limits, name_of, paragraphs, worst
 from .host import Host
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from ..listing import Column, Listing
 from ..options import Options
-from ..table import Column, Listing, Remark, Table, safe, safe_cells
+from ..table import Remark, Table
+from ..text import safe, safe_cells
 
 Sections = Iterable[tuple[Listing, Iterable[Table | Remark]]]
 

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from ..listing import Listing
 from ..options import Options
-from ..table import Listing, Remark, Table, set_of, unsafe
+from ..table import Remark, Table
+from ..text import set_of, unsafe
 
 SCHEMA = "pynetstat/1"
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ..listing import Listing
 from ..options import Options
-from ..table import Listing, Remark, Table, joined, safe_cells
+from ..table import Remark, Table, joined
+from ..text import safe_cells
 from .structured import chosen, plain
 
 Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]

@@ -10,8 +10,8 @@ import errno
 import socket
 from struct import Struct
 
+from ...kernel.proc import Proc, Stop, reason
 from ...options import Options
-from ...proc import Proc, Stop, reason
 
 GROUPS = Struct(">8H")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from ...kernel.proc import Proc
 from ...options import Options
-from ...proc import Proc
 from ...table import Table
-from .. import statistics
+from ..linux import statistics
 from . import failed
 
 Counters = Mapping[str, int]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ...kernel.proc import Proc
 from ...options import Options
-from ...proc import Proc
 from ...table import Table
-from .. import groups
+from ..linux import groups
 from . import address_text, calls, failed, rtsock, windows
 from .routes import CTL_NET, PF_ROUTE, interface_name
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ...kernel.ioctl import Inet, Inet6, Link
+from ...kernel.proc import Proc
 from ...options import Options
-from ...proc import Proc
 from ...table import Table
-from .. import interfaces
-from .._hardware import Inet, Inet6, Link
+from ..linux import interfaces
 from . import failed, held, packed_address, same_address
 from .processes import psutil_module
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from ...kernel.proc import Proc
 from ...options import Options
-from ...proc import Proc
 from ...table import Table
-from .. import inet, statistics, unix
+from ..linux import inet, statistics, unix
 from . import counters, macstats, pcblist, sockets
 from .calls import sysctl
 from .processes import MACOS, Processes, owner_fields, psutil_module

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ...kernel.proc import Stop
+from ...listing import Holder
 from ...options import Options
-from ...proc import Stop
-from ...table import Holder
 from . import held
 
 
@@ -87,7 +87,7 @@ class Processes:
 def owner_fields(
     processes: Processes, options: Options, holders: Sequence[Sequence[tuple[int | None, Any]]]
 ) -> dict[str, Any]:
-    """The fields of -p and -e, as owners.py has them for /proc."""
+    """The fields of -p and -e, as stages.owners has them for /proc."""
     pids = [several[0][0] for several in holders]
     fields: dict[str, Any] = {"pid": [None] * len(pids)}
     if processes.way.uids:

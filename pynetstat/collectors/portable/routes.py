@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from ...kernel.proc import Proc, Stop
 from ...options import Options
-from ...proc import Proc, Stop
 from ...table import Table
-from .. import routes, routes6
-from .._route_flags import GATEWAY, HOST, LOCAL, REJECT, UP
+from ..linux import routes, routes6
+from ..linux.route_flags import GATEWAY, HOST, LOCAL, REJECT, UP
 from . import address_text, calls, mask_text, rtsock, said, windows
 
 DYNAMIC, MODIFIED = 0x10, 0x20

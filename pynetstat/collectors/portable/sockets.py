@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from ...kernel.proc import NOT_ALL, NOTHING, Proc
+from ...listing import Column
 from ...options import Options
-from ...proc import NOT_ALL, NOTHING, Proc
-from ...table import Column, Table
-from .. import inet, unix
+from ...table import Table
+from ..linux import inet, unix
 from . import failed, held, packed_address, same_address, unserved
 from .processes import LINUX, WINDOWS, Processes, Way, owner_fields, psutil_module
 

@@ -11,10 +11,10 @@ from functools import partial
 from struct import Struct, unpack_from
 from typing import NamedTuple
 
+from ...kernel.proc import Proc
 from ...options import Options
-from ...proc import Proc
 from ...table import Table
-from .. import statistics
+from ..linux import statistics
 from . import calls, counters, wide_text
 
 AF_INET, AF_INET6 = 2, 23

@@ -1,0 +1,128 @@
+"""Cells that several listings share: host:port, users, what is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from .listing import Column
+from .options import Options
+
+if TYPE_CHECKING:
+    from .options import Options
+
+
+def which(options: Options) -> str:
+    if options.all:
+        return "(servers and established)"
+    return "(only servers)" if options.listening else "(w/o servers)"
+
+
+def owner_columns(options: Options) -> Iterator[Column]:
+    """-p and -Z, for Internet and unix sockets alike."""
+    if options.programs:
+        yield Column(" PID/Program name    ", " %-20s", "owner", known, untrusted=True)
+    if options.context:  # the header is one byte narrower than the cells
+        yield Column(f"{' Security Context':<50}", " %-50s", "context", known, untrusted=True)
+
+
+def known(field: Sequence[Any]) -> Iterable[Any]:
+    """What the system does not tell is a dash."""
+    return field if None not in field else ["-" if value is None else value for value in field]
+
+
+def blank(field: Sequence[Any]) -> Iterable[Any]:
+    return [value or "" for value in field] if None in field else field
+
+
+def signed(number: int) -> int:
+    """The low 32 bits, as C's int has them."""
+    return ((number + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def user_cells(uids: Sequence[int | None], users: Sequence[str | None]) -> Iterable[Any]:
+    """The name, or else the number; a system may have the one without the other."""
+    pairs = list(zip(uids, users))
+    texts = {pair: pair[1] for pair in set(pairs)}
+    for uid, user in texts:
+        if user is None:
+            texts[uid, user] = "-" if uid is None else str(signed(uid))
+    return map(texts.__getitem__, pairs)
+
+
+def host_texts(
+    addresses: Sequence[str], hosts: Iterable[str | None], numeric: bool
+) -> dict[str, str]:
+    """What is printed for each distinct address: its name, or its number as netstat has it.
+
+    `::` is `[::]` where names are asked for; a mapped ::ffff:10.0.0.8 loses what precedes
+    its last colon.
+    """
+    shown = {}
+    for address, host in dict(zip(addresses, hosts)).items():
+        text = address if host is None else host
+        if ":" in address:
+            if address == "::" and not numeric:
+                text = "[::]"
+            elif address.startswith("::ffff:") and "." in address and "." in text:
+                start = text.partition(".")[0]
+                text = text[start.rfind(":") + 1 :]
+        shown[address] = text
+    return shown
+
+
+def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> list[str]:
+    """`host:port` in numbers, cut to its column or whole with -W."""
+    texts = port_texts(ports)
+    after = list(map(texts.__getitem__, ports))
+    if ":" in "".join(set(addresses)):
+        shown = host_texts(addresses, repeat(None), numeric=True)
+        addresses = list(map(shown.__getitem__, addresses))
+    return fit(addresses, after, wide)
+
+
+def named(options: Options) -> Callable[..., list[str]]:
+    """`host:port` with names for those that have one."""
+
+    def cells(
+        addresses: Sequence[str],
+        ports: Sequence[int],
+        hosts: Sequence[str | None],
+        services: Sequence[str | None],
+    ) -> list[str]:
+        shown = host_texts(addresses, hosts, options.numeric_hosts)
+        numbers = port_texts(ports)
+        after = [
+            numbers[port] if service is None else service for port, service in zip(ports, services)
+        ]
+        return fit(list(map(shown.__getitem__, addresses)), after, options.wide)
+
+    return cells
+
+
+_port_texts: dict[int | None, str] = {0: "*", None: "*"}
+
+
+def port_texts(ports: Sequence[int | None]) -> dict[int | None, str]:
+    """What is printed for each port: its number, and `*` for none."""
+    new = set(ports).difference(_port_texts)
+    _port_texts.update(zip(new, map(str, new)))
+    return _port_texts
+
+
+def fit(hosts: Sequence[str], ports: Sequence[str], wide: bool) -> list[str]:
+    """netstat's cut: the port keeps 18 bytes, the host what is left of 22, its beginning.
+
+    With -W the whole is cut to 127 bytes, which may swallow the port.
+    """
+    texts = list(map(":".join, zip(hosts, ports)))
+    if max(map(len, texts), default=0) <= 23:
+        return texts
+    if wide:
+        return [text[:127] for text in texts]
+    for number, text in enumerate(texts):
+        if len(text) > 23:
+            port = ports[number][:18]
+            texts[number] = hosts[number][: 22 - len(port)] + ":" + port
+    return texts

@@ -1,0 +1,1 @@
+"""Listings of Linux, each in a file of its own."""

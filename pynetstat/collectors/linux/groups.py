@@ -1,0 +1,135 @@
+"""Multicast groups that the interfaces have joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ...cells import host_texts, known
+from ...kernel.decode import addresses, integers, wide_addresses
+from ...kernel.proc import Proc
+from ...listing import Column, Listing
+from ...options import Options
+from ...table import Table
+
+
+class Group(NamedTuple):
+    """A multicast group, and how often it has been joined on that interface."""
+
+    ifname: str | None
+    family: str
+    address: str | None = None
+    users: int | None = None
+
+
+# /proc/net/igmp as igmp_mc_seq_show() prints it, an interface and its groups by turns:
+#   Idx     Device    : Count Querier       Group    Users Timer    Reporter
+#   4       eth0      :     2      V3
+#                                   FB0000E0     3 0:00000000               1
+# What is neither is the last of the pattern's groups. An ancient kernel has no Idx.
+GAP = r"[ \t\v\f\r]"
+GROUP = rf"\t{GAP}*([0-9A-Fa-f]{{1,8}}){GAP}+([-+]?\d+)[^\n]*\n"
+NAME = r"([^\n]{1,15})[^\n]*\n"
+LINE = re.compile(rf"{GROUP}|(?!\t){GAP}*[-+]?\d+{GAP}+{NAME}|([^\n]*)\n", re.ASCII)
+
+# /proc/net/igmp6 as igmp6_mc_seq_show() prints it, without a heading:
+#   4    eth0            ff0200000000000000000000000000fb     3 0000000C 0
+LINE6 = re.compile(
+    rf"{GAP}*[-+]?\d+{GAP}+(\S{{1,15}}){GAP}*([0-9A-Fa-f]{{32}}){GAP}+([-+]?\d+)[^\n]*\n|[^\n]*\n",
+    re.ASCII,
+)
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table]:
+    yield Table(Group, 0)  # the heading stands even where there is nothing to list
+    failure = None
+    for version in options.versions:
+        try:
+            yield from groups6(proc) if version else groups(proc)
+        except OSError as error:
+            if not version:  # a missing IPv6 half is passed over in silence
+                failure = proc.absent(options, "AF INET (igmp)", error, "net/igmp")
+                if failure and failure.status == 255:
+                    raise failure from error
+    if failure:
+        raise failure
+
+
+def groups(proc: Proc) -> Iterator[Table]:
+    pattern = LINE
+    first = 0
+    device: str | None = None
+    for block in proc.blocks("net/igmp"):
+        if not first and "Device" in block.partition("\n")[0]:
+            if not block.startswith("Idx"):
+                pattern = re.compile(rf"{GROUP}|(?!\t){NAME}|([^\n]*)\n", re.ASCII)
+            block, first = block.partition("\n")[2], 1
+        rows = []
+        lines = pattern.findall(ended(block))
+        for number, (group, users, name, other) in enumerate(lines, first):
+            if group:
+                rows.append((device, group, users))
+            elif name:  # padded, and up to its last colon
+                device = (name.rpartition(":")[0] if ":" in name else name).rstrip(" ")
+            else:
+                if other.strip() and other[0] != "\t":  # whose groups follow?
+                    device = None
+                proc.warn(f"warning, got bogus igmp line {number}.")
+        first += len(lines)
+        if rows:
+            yield decode("inet", *zip(*rows))
+
+
+def groups6(proc: Proc) -> Iterator[Table]:
+    first = 0
+    for block in proc.blocks("net/igmp6"):
+        rows = LINE6.findall(ended(block))
+        for number, row in enumerate(rows, first):
+            if not row[0]:
+                proc.warn(f"warning, got bogus igmp6 line {number}.")
+        first += len(rows)
+        rows = [row for row in rows if row[0]]
+        if rows:
+            yield decode("inet6", *zip(*rows))
+
+
+def ended(block: str) -> str:
+    return block if block.endswith("\n") or not block else block + "\n"
+
+
+def decode(
+    family: str, devices: Sequence[str | None], groups: Sequence[str], users: Sequence[str]
+) -> Table:
+    return Table(
+        Group,
+        len(groups),
+        ifname=devices,
+        family=[family] * len(groups),
+        address=lambda: (addresses if family == "inet" else wide_addresses)(groups),
+        users=lambda: integers(users),
+    )
+
+
+# The classic text
+
+
+def names(options: Options) -> Mapping[str, tuple[str, str]]:
+    if options.numeric_hosts or options.structured:
+        return {}
+    return {"host": ("host", "address")}
+
+
+def columns(options: Options) -> Iterator[Column]:
+    def cells(texts: Sequence[str], hosts: Sequence[str | None]) -> list[str]:
+        shown = host_texts(texts, hosts, options.numeric_hosts)
+        return list(map(shown.__getitem__, texts))
+
+    rule = "\n--------------- ------ ---------------------"
+    yield Column("Interface       ", "%-15s ", "ifname", known, untrusted=True)
+    yield Column("RefCnt ", "%-6s ", "users", known)
+    untrusted = not options.numeric_hosts
+    yield Column(f"Group{rule}", "%s", "address host", cells, untrusted)
+
+
+GROUPS = Listing("groups", Group, collect, columns, lambda _: "IPv6/IPv4 Group Memberships", names)

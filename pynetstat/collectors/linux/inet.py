@@ -1,0 +1,375 @@
+"""Internet sockets: tcp, udp, udplite and raw; sctp has a file of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import compress
+from typing import Any, NamedTuple
+
+from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
+from ...kernel.decode import addresses, decimals, numbers, ports
+from ...kernel.proc import Proc, lines_of
+from ...listing import Column, Listing
+from ...options import Options
+from ...table import Table
+
+
+class Timer(NamedTuple):
+    """What the kernel waits for, in milliseconds, and how often it has tried."""
+
+    name: str
+    expires_ms: int
+    retransmits: int
+    probes: int
+
+
+class InetSocket(NamedTuple):
+    """A socket of tcp, udp, udplite, raw or sctp.
+
+    Queues in bytes (a listener's recv_q: connections that wait to be accepted). `pid` and
+    `program` are the holder that netstat prints, `processes` all holders. What was not asked
+    for, and what the system does not tell, is None.
+    """
+
+    proto: str
+    family: str
+    state: str | None = None
+    local_address: str | None = None
+    local_port: int | None = None
+    local_host: str | None = None
+    local_service: str | None = None
+    remote_address: str | None = None
+    remote_port: int | None = None
+    remote_host: str | None = None
+    remote_service: str | None = None
+    recv_q: int | None = None
+    send_q: int | None = None
+    uid: int | None = None
+    user: str | None = None
+    inode: int | None = None
+    timer: Timer | None = None
+    pid: int | None = None
+    program: str | None = None
+    processes: list[Any] | None = None
+    unit: str | None = None
+    container: str | None = None
+    netns: str | None = None
+    tcp_info: dict[str, Any] | None = None
+    memory: dict[str, int] | None = None
+
+
+STATES = (
+    "",
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+)
+
+# A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
+#   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+#    0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 123 1
+ROW = (
+    r"(?m)^ *\d+: ([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4}) ([0-9A-F]{8}(?:[0-9A-F]{24})?):"
+    r"([0-9A-F]{4}) ([0-9A-F]{2}) "
+    r"([0-9A-F]{8}):([0-9A-F]{8}) ([0-9A-F]{2}:[0-9A-F]{8} [0-9A-F]{8} +\d+ +\d+ \d+)"
+    r"(?: [^\n\0]*)?\n"
+)
+# The same with all the freedom that netstat allows: blanks, lower case, and a tail that ends
+# early (after the retransmissions for tcp, before them for the others).
+LOOSE = (
+    r"\s*\d+:\s*([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{1,16})"
+    r"\s+([0-9A-Fa-f]{1,8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{1,16})"
+    r"\s+([0-9A-Fa-f]{1,8})\s+([0-9A-Fa-f]{1,16}):([0-9A-Fa-f]{1,16})\s+"
+    r"([0-9A-Fa-f]{1,8}:[0-9A-Fa-f]{1,16}(?:\s+[0-9A-Fa-f]{1,16}(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+)?)?)?)?)"
+)
+
+
+class Protocol(NamedTuple):
+    """What differs between the tables of this shape."""
+
+    name: str  # the file under /proc/net
+    label: str  # as the Proto column has it
+    padding: str  # printf piece of that column
+    fields: int  # a row with fewer than these fields after the state is malformed
+    states: Callable[[Sequence[str]], list[str | None]]
+    by_port: bool = False  # what makes a listener: no remote port, or no remote address
+
+
+def tcp_states(codes: Sequence[str]) -> list[str | None]:
+    names = {code: state_name(int(code, 16)) for code in set(codes)}
+    return list(map(names.__getitem__, codes))
+
+
+def udp_states(codes: Sequence[str]) -> list[str | None]:
+    known = {1: "ESTABLISHED", 7: None}
+    names = {code: known.get(int(code, 16), "UNKNOWN") for code in set(codes)}
+    return list(map(names.__getitem__, codes))
+
+
+def raw_states(codes: Sequence[str]) -> list[str | None]:
+    return list(map(str, numbers(codes)))
+
+
+def state_name(number: int) -> str:
+    """What netstat calls a state of tcp or sctp; beyond its table it would print garbage."""
+    return STATES[number] if number < len(STATES) else f"UNKNOWN({number})"
+
+
+TABLES = {
+    "tcp": Protocol("tcp", "tcp", "%-4s  ", 2, tcp_states, by_port=True),
+    "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
+    "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
+    "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
+}
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table]:
+    yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
+    for name in options.protocols:
+        if name == "sctp":
+            from .sctp import collect as sctp
+
+            yield from sctp(proc, options)
+        else:
+            read = partial(sockets, proc, options, TABLES[name])
+            yield from halves(proc, options, name, f"net/{name}", read)
+
+
+def halves(
+    proc: Proc,
+    options: Options,
+    name: str,
+    file: str,
+    read: Callable[[str], Iterator[Table]],
+) -> Iterator[Table]:
+    """What `read` finds for IPv4 and for IPv6. A missing IPv6 half is passed over in silence, and
+    a missing IPv4 half ends the run only after the other has been given."""
+    failure = None
+    for version in options.versions:
+        try:
+            yield from read(version)
+        except OSError as error:
+            if not version:
+                failure = proc.absent(options, f"AF INET ({name})", error, file)
+                if failure and failure.status == 255:
+                    raise failure from error
+    if failure:
+        raise failure
+
+
+def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
+    """One table, by the way that is quickest for what was asked."""
+    if protocol.name == "tcp" and options.source in ("auto", "netlink"):
+        from ...kernel.sockdiag import tcp_sockets
+
+        tables = tcp_sockets(proc, options, version)
+        if tables is not None:
+            for length, fields in tables:
+                code = fields.pop("code")
+                fields["state"] = list(map(STATES.__getitem__, code))
+                yield table(protocol, version, length, **fields)
+            return
+    rows = read(proc, options, protocol, version)
+    yield from once(rows) if proc.own else rows
+
+
+def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
+    return Table(
+        InetSocket,
+        length,
+        proto=[protocol.label + version] * length,
+        family=["inet" + version] * length,
+        **fields,
+    )
+
+
+def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
+    """/proc/net/tcp and the files of its shape, as tcp4_seq_show() and its kin print them."""
+    heading = True
+    for block in proc.blocks(f"net/{protocol.name}{version}"):
+        if heading:  # the first line, whatever it says
+            block, heading = block.partition("\n")[2], False
+        rows = re.findall(ROW, block)
+        if len(rows) != block.count("\n") or not block.endswith("\n"):
+            rows = loose_rows(proc, protocol, block) if block else []
+        if not rows:
+            continue
+        columns = list(zip(*rows))
+        if not options.all:
+            chosen = wanted(options, protocol, columns)
+            columns = [tuple(compress(column, chosen)) for column in columns]
+        yield decode(protocol, version, *columns)
+
+
+ENDS = ("local_address", "local_port", "remote_address", "remote_port", "state")
+
+
+def once(tables: Iterator[Table]) -> Iterator[Table]:
+    """Each socket once. Between two reads the kernel finds its place again by counting, and where
+    sockets come and go it gives some a second time. In time-wait they have no inode (it is 0),
+    and are told by their ends."""
+    seen: set[Any] = set()
+    for table in tables:
+        keys: Sequence[Any] = table["inode"]
+        fresh = set(keys) - {0}
+        if len(fresh) + keys.count(0) < len(keys) or not fresh.isdisjoint(seen):
+            ends = zip(*map(table.__getitem__, ENDS))
+            keys = [inode or pair for inode, pair in zip(keys, ends)]
+            firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1)))
+            table = table.keep(
+                firsts[key] == place and key not in seen for place, key in enumerate(keys)
+            )
+        seen.update(keys)
+        yield table
+
+
+def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]]) -> list[bool]:
+    """netstat's own choice: listeners (-l) are those without a remote end, and only tcp tells
+    that by the port."""
+    remote = columns[3 if protocol.by_port else 2]
+    nothing = {text for text in set(remote) if not text.strip("0")}
+    listening = list(map(nothing.__contains__, remote))
+    return listening if options.listening else list(map(False.__eq__, listening))
+
+
+def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
+    here, port, there, peer, code, sending, received, tail = columns
+    parts: list[Sequence[str]] = []
+
+    def part(number: int) -> Sequence[str]:
+        """A column of the tail, split when first wanted: 00:00000000 00000000 1000 0 123."""
+        if not parts:
+            parts.extend(zip(*map(str.split, tail)) if tail else [()] * 5)
+        return parts[number]
+
+    return table(
+        protocol,
+        version,
+        len(here),
+        state=lambda: protocol.states(code),
+        local_address=lambda: addresses(here),
+        local_port=lambda: ports(port),
+        remote_address=lambda: addresses(there),
+        remote_port=lambda: ports(peer),
+        recv_q=lambda: numbers(received),
+        send_q=lambda: numbers(sending),
+        uid=lambda: decimals(part(2)),
+        inode=lambda: decimals(part(4)),
+        timer=lambda: timers(timer, protocol, part(0), part(1), part(3)),
+        timer_text=lambda: timers(timer_text, protocol, part(0), part(1), part(3)),
+    )
+
+
+def loose_rows(proc: Proc, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
+    """Line by line, where a block holds something that no kernel prints."""
+    rows = []
+    name = "udp" if protocol.name == "udplite" else protocol.name
+    for line in lines_of(block):
+        match = re.match(LOOSE, line, re.ASCII)
+        if match is None or len(match[8].split()) < protocol.fields:
+            proc.warn(f"warning, got bogus {name} line.")
+            continue
+        parts = match.groups()
+        tail = parts[7].split()
+        rows.append((*parts[:7], " ".join(tail + ["0"] * (5 - len(tail)))))
+    return rows
+
+
+TIMERS = ("off", "on", "keepalive", "timewait", "probe")
+
+
+def timers(
+    written: Callable[..., Any],
+    protocol: Protocol,
+    whens: Sequence[str],
+    tries: Sequence[str],
+    probes: Sequence[str],
+) -> list[Any]:
+    """Each distinct timer once: 02:000AFC7C, 00000002 retransmissions, 5 probes."""
+    triples = list(zip(whens, tries, probes))
+    found = {}
+    for triple in set(triples):
+        code, _, when = triple[0].partition(":")
+        # udp has a counter there that is none of retransmissions
+        tried = 0 if protocol.label in ("udp", "udpl") else numbers([triple[1]])[0]
+        found[triple] = written(
+            protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
+        )
+    return list(map(found.__getitem__, triples))
+
+
+def timer(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> Timer:
+    """The kernel counts in USER_HZ (1/100 s)."""
+    name = TIMERS[kind] if kind < len(TIMERS) else f"unkn-{kind}"
+    return Timer(name, when * 10 if kind else 0, retransmits, probes)
+
+
+def timer_text(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> str:
+    """keepalive (7199.96/2/5): seconds, retransmissions, probes; tcp alone has all the names."""
+    known = TIMERS if protocol.by_port else ("off", "on1", "on2")
+    name = known[kind] if kind < len(known) else f"unkn-{kind}"
+    seconds = when / 100 if kind else 0.0
+    return f"{name} ({seconds:.2f}/{retransmits}/{signed(probes)})"[:63]
+
+
+# The classic text
+
+
+def heading(options: Options) -> str:
+    return f"Active Internet connections {which(options)}"
+
+
+def names(options: Options) -> Mapping[str, tuple[str, str]]:
+    wanted = {}
+    if not options.numeric_hosts:
+        wanted["local_host"] = ("host", "local_address")
+        wanted["remote_host"] = ("host", "remote_address")
+    if not (
+        options.numeric_hosts or options.numeric_ports or options.numeric_users or options.symbolic
+    ):  # sctp turns numeric for any of these
+        wanted["local_hosts"] = ("hosts", "local_addresses")
+        wanted["remote_hosts"] = ("hosts", "remote_addresses")
+    if not options.numeric_ports:
+        wanted["local_service"] = ("service", "local_port")
+        wanted["remote_service"] = ("service", "remote_port")
+    if (options.extend or options.structured) and not options.numeric_users:
+        wanted["user"] = ("user", "uid")
+    return wanted
+
+
+def columns(options: Options) -> Iterator[Column]:
+    numeric = options.numeric_hosts and options.numeric_ports
+    yield Column("Proto ", "%-5s ", "proto")
+    yield Column("Recv-Q ", "%6s ", "recv_q", known)
+    yield Column("Send-Q ", "%6s ", "send_q", known)
+    for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
+        fields = f"{side}_address {side}_port"
+        if numeric:
+            yield Column(f"{header:<23} ", "%-23s ", fields, partial(numbered, options.wide))
+        else:
+            fields += f" {side}_host {side}_service"
+            yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)
+    yield Column("State      ", "%-11s", "state", blank)
+    yield from tail_columns(options)
+
+
+def tail_columns(options: Options) -> Iterator[Column]:
+    if options.extend:
+        yield Column(" User       ", " %-10s", "uid user", user_cells, untrusted=True)
+        yield Column("Inode     ", " %-10s", "inode", known)
+    yield from owner_columns(options)
+    if options.timers:
+        yield Column(" Timer", " %s", "timer_text")
+
+
+SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names)

@@ -1,0 +1,246 @@
+"""Statistics: the counters of each protocol (`-s`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from ...kernel.decode import LARGEST, counters
+from ...kernel.proc import Proc, Stop, reason
+from ...listing import Listing
+from ...options import PROTOCOLS, Options
+from ...table import Remark, Table
+from .sentences import SENTENCES
+
+
+class Counter(NamedTuple):
+    """A counter by the kernel's names: Counter("Tcp", "ActiveOpens", 7)."""
+
+    section: str
+    name: str
+    value: int | None = None
+
+
+Sentences = Mapping[str, Mapping[str, str]]
+
+
+class Section(Table):
+    """The counters of one section, in the order of the file.
+
+    `title` is None where the section was not asked for (and then there are no counters);
+    `sentences` is None where netstat knows nothing of it.
+    """
+
+    def __init__(
+        self,
+        title: str | None,
+        sentences: Sentences | None,
+        names: Sequence[str] = (),
+        values: Sequence[int] = (),
+    ) -> None:
+        sections = [title] * len(names)
+        super().__init__(Counter, len(names), section=sections, name=names, value=values)
+        self.title, self.sentences = title, sentences
+
+
+# The sections that netstat has sentences for, and the option that asks for each.
+SECTIONS = {
+    "Ip": "raw",
+    "Icmp": "raw",
+    "Tcp": "tcp",
+    "TcpExt": "tcp",
+    "Udp": "udp",
+    "Sctp": "sctp",
+}
+SECTIONS6 = {"Ip6": "raw", "Icmp6": "raw", "Tcp6": "tcp", "Udp6": "udp"}
+
+WORDS = re.compile(r"[^ \t\v\f\r\n]+")
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table]:
+    if options.families == ("inet6",):
+        yield from version6(proc, options)
+    elif options.families in ((), ("inet",)):
+        yield from version4(proc, options)
+    else:
+        families = ",".join(options.families)
+        complaint = "netstat: No statistics support for specified address family: "
+        raise Stop("", remark=complaint + families)
+
+
+def version4(proc: Proc, options: Options) -> Iterator[Table]:
+    """What cannot be opened is said, but it is no failure: that is netstat's rule."""
+    try:
+        yield from pairs(proc, options, "net/snmp")
+    except OSError as error:
+        proc.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
+        return
+    with suppress(OSError):
+        yield from pairs(proc, options, "net/netstat")
+    with suppress(OSError):
+        yield from sctp(proc, options)
+
+
+def version6(proc: Proc, options: Options) -> Iterator[Table]:
+    """IPv6 has files of its own but for tcp, which both versions share."""
+    name = "net/snmp6"
+    try:
+        yield from keyed(proc, options, name)
+        name = "net/snmp"
+        yield from pairs(proc, options, name, only="Tcp")
+    except OSError as error:
+        proc.warn(f"cannot open {proc.path(name)}: {reason(error)}")
+
+
+def lines(proc: Proc, name: str) -> list[str]:
+    """The lines of a file, however long they are."""
+    text = proc.text(name)
+    return [line.partition("\0")[0] for line in text.removesuffix("\n").split("\n")]
+
+
+def section(
+    options: Options,
+    known: Mapping[str, str],
+    title: str,
+    names: Sequence[str] = (),
+    values: Sequence[int] = (),
+) -> Section:
+    """A section as far as it was asked for; one that netstat does not know always is."""
+    if title not in known:
+        return Section(title, None, names, values)
+    asked = [protocol for protocol in PROTOCOLS if getattr(options, protocol)]
+    if asked and known[title] not in asked:
+        return Section(None, {})
+    return Section(title, SENTENCES.get(title, {}), names, values)
+
+
+def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[Section]:
+    """/proc/net/snmp and netstat as snmp_seq_show() and netstat_seq_show() print them: names
+    in one line, values in the next.
+
+    Udp: InDatagrams NoPorts InErrors
+    Udp: 700 1 0
+    """
+    rest = iter(lines(proc, name))
+    for header in rest:
+        if not header:
+            continue
+        values = next(rest, None)
+        if values is None:
+            return
+        title, colon, keys = header.partition(":")
+        _, second, numbers = values.partition(":")
+        if not (colon and second):
+            if not only:
+                proc.warn(f"Problem while parsing {proc.path(name)}")
+            return
+        if title.startswith(only):
+            names = WORDS.findall(keys)
+            found = counters(numbers)[: len(names)]
+            missing = len(names) - len(found)
+            yield section(options, SECTIONS, title, names, found + [0] * missing)
+
+
+def sctp(proc: Proc, options: Options) -> Iterator[Section]:
+    """/proc/net/sctp/snmp as sctp_snmp_seq_show() prints it: a name and a value a line."""
+    words = [WORDS.findall(line) for line in lines(proc, "net/sctp/snmp")]
+    words = [pair for pair in words if len(pair) > 1]
+    values = [sum(counters(pair[1])[:1]) for pair in words]
+    yield section(options, SECTIONS, "Sctp", [pair[0] for pair in words], values)
+
+
+def keyed(proc: Proc, options: Options, name: str) -> Iterator[Section]:
+    """/proc/net/snmp6 as snmp6_seq_show() prints it: a name and a value a line, where the
+    beginning of the name tells the section.
+
+    Icmp6InMsgs                          9
+    UdpLite6InErrors                     2
+    """
+    title = ""
+    names: list[str] = []
+    values: list[int] = []
+    for words in map(WORDS.findall, lines(proc, name)):
+        if not words:
+            continue
+        if not title or title not in words[0]:
+            if title:
+                yield section(options, SECTIONS6, title, names, values)
+            title = "".join(words[0].partition("6")[:2])
+            names, values = [], []
+        names.append(words[0])
+        values.append(sum(counters(" ".join(words[1:]))[:1]))
+    if title:
+        yield section(options, SECTIONS6, title, names, values)
+
+
+# The classic text
+
+TITLES = {"in": "ICMP input histogram:", "out": "ICMP output histogram:"}
+
+Sentence = tuple[str, str]
+Values = Iterable[tuple[str, "int | None"]]
+
+
+def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
+    """A heading a section, a line a counter.
+
+    How far a line is indented, and whether a histogram needs its title, depends on the last
+    sentence; a section that netstat does not know takes that over from the one before it.
+    """
+    mode = ""
+    for table in tables:
+        if isinstance(table, Remark):
+            yield table
+            continue
+        for title, sentences, values in sections(table):
+            if title is not None:
+                yield f"{title}:"
+            if sentences is not None:
+                mode = ""
+            mode = yield from paragraph(by_name(sentences or {}), values, mode)
+
+
+def sections(table: Table) -> Iterator[tuple[str | None, Sentences | None, Values]]:
+    """A table as it was read is one section; any other may hold several."""
+    if isinstance(table, Section):
+        yield table.title, table.sentences, zip(table["name"], table["value"])
+        return
+    rows = zip(table["section"], table["name"], table["value"])
+    for title, group in groupby(rows, itemgetter(0)):
+        yield title, SENTENCES.get(title), [row[1:] for row in group]
+
+
+def by_name(sentences: Sentences) -> dict[str, Sentence]:
+    return {name: (kind, said) for kind, texts in sentences.items() for name, said in texts.items()}
+
+
+def paragraph(
+    sentences: Mapping[str, Sentence], values: Values, mode: str
+) -> Generator[str, None, str]:
+    """`mode` is the histogram that the last sentence belonged to, if any; the new one is given
+    back. A histogram has its title even where nothing follows."""
+    for name, value in values:
+        kind, sentence = sentences.get(name, ("", ""))
+        if not kind:
+            if value:
+                yield f"{indent(mode)}{name}: {value & LARGEST}"
+        elif kind != "hidden":
+            if kind in TITLES and kind != mode:
+                yield indent(mode) + TITLES[kind]
+            mode = kind if kind in TITLES else ""
+            if value or kind == "always":
+                yield indent(mode) + sentence % ("-" if value is None else value & LARGEST)
+    return mode
+
+
+def indent(mode: str) -> str:
+    return " " * (8 if mode else 4)
+
+
+STATISTICS = Listing(
+    "statistics", Counter, collect, lambda options: (), lambda options: "", text=text
+)

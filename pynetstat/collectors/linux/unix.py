@@ -1,0 +1,204 @@
+"""Unix sockets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from ...cells import blank, known, owner_columns, which
+from ...kernel import sockdiag
+from ...kernel.decode import decimals, numbers
+from ...kernel.proc import Proc, lines_of
+from ...listing import Column, Listing
+from ...options import Options
+from ...table import Table
+
+
+class UnixSocket(NamedTuple):
+    """A unix socket; `path` as netstat has it (to the first blank), abstract names with @."""
+
+    proto: str
+    type: str | None = None
+    state: str | None = None
+    flags: list[str] | None = None
+    refcnt: int | None = None
+    inode: int | None = None
+    path: str | None = None
+    abstract: bool | None = None
+    pid: int | None = None
+    program: str | None = None
+    processes: list[Any] | None = None
+    unit: str | None = None
+    container: str | None = None
+    netns: str | None = None
+
+
+# A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:
+#   Num       RefCount Protocol Flags    Type St Inode Path
+#   ffff8883059d9c28: 00000002 00000000 00010000 0001 01 23094 /run/u0
+BEFORE = r"^[0-9a-f]+: ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{4}) ([0-9A-F]{2}) +(\d+)"
+START = re.compile(BEFORE, re.MULTILINE)
+ROW = re.compile(BEFORE + r"((?: [^\n\0]*)?)\n", re.MULTILINE)
+LONGEST = 111  # a blank, the 109 bytes that a name can have, and the line end
+# The same with all the freedom that netstat allows.
+LOOSE = re.compile(
+    r"\s*(?:(?:0x)?[0-9A-Fa-f]+|\(nil\)):\s*([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)"
+    r"\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)(?:\s+(\d+)(\s.*)?)?",
+    re.ASCII | re.DOTALL,
+)
+WORD = re.compile(r"\S*", re.ASCII)
+
+TYPES = {1: "STREAM", 2: "DGRAM", 3: "RAW", 4: "RDM", 5: "SEQPACKET"}
+STATES = {0: "FREE", 2: "CONNECTING", 3: "CONNECTED", 4: "DISCONNECTING"}
+FLAGS = {0x10000: "ACC", 0x20000: "W", 0x40000: "N"}
+ACCEPTING = 0x10000
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table]:
+    """/proc/net/unix; an ancient kernel's table without inodes has them as its paths.
+
+    A name may hold a line end, and what follows it look like a row: where the kernel tells of
+    its sockets by netlink too, only the rows of these are shown.
+    """
+    yield Table(UnixSocket, 0)
+    known = sockdiag.unix_names(proc, options)
+    seen: set[tuple[str, str]] = set()
+    try:
+        blocks = proc.blocks("net/unix")
+    except OSError as error:
+        stop = proc.absent(options, "AF UNIX", error, "net/unix")
+        if stop:
+            raise stop from error
+        return
+    heading = None
+    for block in blocks:
+        if heading is None:
+            heading, _, block = block.partition("\n")
+        rows = ROW.findall(block)
+        pairs = {row[5:] for row in rows}
+        whole = len(pairs) == len(rows) == block.count("\n")
+        if known and not (whole and pairs <= known and pairs.isdisjoint(seen)):
+            known |= sockdiag.unix_names(proc, options)
+            rows = genuine("".join([block, *blocks]), known - seen)
+        elif block and (len(rows) != block.count("\n") or not block.endswith("\n")):
+            rows = loose_rows(proc, block)
+        if rows:
+            yield decode(list(zip(*rows)), "Inode" in heading, options)
+        seen |= pairs
+
+
+def genuine(text: str, known: set[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """Row by row, where a name holds a line end, or sockets came and went meanwhile: the rows
+    of sockets that the kernel has told of, with their whole names, each once.
+
+    A connection that waits to be accepted has no inode yet, and the name of its listener.
+    """
+    rows, at = [], 0
+    names = {name for _, name in known}
+    while at < len(text):
+        match = START.match(text, at)
+        at = text.find("\n", at) + 1 or len(text)
+        if match is None:
+            continue
+        *fields, code, inode = match.groups()
+        for name in possible(text, match.end()):
+            waiting = inode == "0" and code in ("02", "04") and name in names
+            if waiting or (inode, name) in known:
+                rows.append((*fields, code, inode, name))
+                known.discard((inode, name))
+                at = match.end() + len(name) + 1
+                break
+    return rows
+
+
+def possible(text: str, start: int) -> list[str]:
+    """What the name here may be, the longest first: it ends at one of the line ends."""
+    parts = text[start : start + LONGEST].split("\n")[:-1]
+    return list(accumulate(parts, "{}\n{}".format))[::-1]
+
+
+def loose_rows(proc: Proc, block: str) -> list[tuple[str, ...]]:
+    """Line by line, where a block holds something that no kernel prints."""
+    rows = []
+    for line in lines_of(block):
+        match = LOOSE.match(line)
+        if match is None:
+            proc.warn("warning, got bogus unix line.")
+            continue
+        *numbers_, inode, path = match.groups()
+        rows.append((*numbers_, inode or "0", path or ""))
+    return rows
+
+
+def decode(columns: Sequence[Sequence[str]], inodes: bool, options: Options) -> Table:
+    refcnt, proto, flags, kind, code, inode, path = columns
+    flag, state = numbers(flags), numbers(code)
+    paths = [text[1:] or None for text in path]
+    table = Table(
+        UnixSocket,
+        len(refcnt),
+        proto=lambda: ["??" if number else "unix" for number in numbers(proto)],
+        type=lambda: [TYPES.get(number, "UNKNOWN") for number in numbers(kind)],
+        state=lambda: states(state, flag),
+        flags=lambda: flag_lists(flag),
+        refcnt=lambda: numbers(refcnt),
+        inode=lambda: decimals(inode),
+        path=paths,
+        abstract=lambda: [None if name is None else name[:1] == "@" for name in paths],
+    )
+    if not inodes:
+        table.fields |= {"path": list(inode), "inode": [None] * len(inode)}
+    if options.all:
+        return table
+    listening = [number == 1 and bool(bits & ACCEPTING) for number, bits in zip(state, flag)]
+    return table.keep(listening if options.listening else map(False.__eq__, listening))
+
+
+def states(numbers: Sequence[int], flags: Sequence[int]) -> list[str | None]:
+    """State 1 is a listener's where connections are accepted, and no state otherwise."""
+    names: dict[tuple[int, int], str | None] = {}
+    for number, bits in set(zip(numbers, flags)):
+        names[number, bits] = STATES.get(number, "UNKNOWN")
+        if number == 1:
+            names[number, bits] = "LISTENING" if bits & ACCEPTING else None
+    return list(map(names.__getitem__, zip(numbers, flags)))
+
+
+def flag_lists(numbers: Sequence[int]) -> list[list[str]]:
+    names = {bits: [name for bit, name in FLAGS.items() if bits & bit] for bits in set(numbers)}
+    return list(map(names.__getitem__, numbers))
+
+
+# The classic text
+
+
+def heading(options: Options) -> str:
+    return f"Active UNIX domain sockets {which(options)}"
+
+
+def columns(options: Options) -> Iterator[Column]:
+    yield Column("Proto ", "%-5s ", "proto")
+    yield Column("RefCnt ", "%-6s ", "refcnt", known)
+    yield Column("Flags       ", "%-11s ", "flags", flag_cells)
+    yield Column("Type       ", "%-10s ", "type", known)
+    yield Column("State         ", "%-13s ", "state", blank)
+    yield Column("I-Node  ", "%-8s", "inode", known)
+    yield from owner_columns(options)
+    yield Column(" Path", " %s", "path", path_cells, untrusted=True)
+
+
+def flag_cells(flags: Sequence[Sequence[str] | None]) -> Iterable[str]:
+    return [
+        "-" if names is None else "[ " + "".join(f"{name} " for name in names) + "]"
+        for names in flags
+    ]
+
+
+def path_cells(paths: Sequence[str | None]) -> Iterable[str]:
+    """The first word: netstat cuts a path at its first blank."""
+    return [WORD.match(path.lstrip(" \t\v\f\r"))[0] if path else "" for path in paths]  # type: ignore[index]
+
+
+SOCKETS = Listing("unix", UnixSocket, collect, columns, heading)

@@ -1,0 +1,1 @@
+"""Listings of families that few kernels still have."""

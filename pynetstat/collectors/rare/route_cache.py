@@ -1,0 +1,266 @@
+"""Routing caches: IPv4 had one up to Linux 3.6; what IPv6 has is among its routes.
+
+The classic text depends on the age of the kernel that wrote the tables, so that the columns are
+chosen by the fields that a table has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+
+from ...kernel.decode import addresses, integers, numbers, wide_addresses
+from ...kernel.proc import Proc, Stop
+from ...listing import Column, Listing
+from ...options import Options
+from ...table import Remark, Table
+from ..linux import routes6
+from ..linux.headed import Heading, Lacking, read_lines
+from ..linux.route_flags import letters
+from ..linux.routes import Route, layout, numeric, opened, tail_columns, told, unsigned
+
+TITLE = "Kernel IP routing cache"
+TITLE6 = "Kernel IPv6 routing cache"
+NEIGHBOURS = "Kernel IPv6 Neighbour Cache"
+
+# IPv4
+
+BASE = (
+    "Iface", "Destination", "Gateway", "Flags", "RefCnt", "Use", "Metric", "Source", "MTU",
+    "Window", "IRTT",
+)  # fmt: skip
+NEW = (*BASE, "TOS", "HHRef", "HHUptod", "SpecDst")
+OLD = (*BASE, "HH", "ARP")  # up to Linux 2.0
+
+# netstat's letters, in its order; a `!` takes the place of those before it.
+ROUTE = {0x2: "G", 0x200: "!", 0x8: "R", 0x10: "D", 0x20: "M"}
+CACHE = {
+    0x10000: "n", 0x20000: "d", 0x80000: "t", 0x200000: "f", 0x400000: "q", 0x800000: "Ns",
+    0x1000000: "r", 0x4000000: "i", 0x8000000: "Nd", 0x10000000: "b", 0x20000000: "m",
+    0x40000000: "#", 0x80000000: "l",
+}  # fmt: skip
+LETTERS_NEW = ROUTE | {0x1: "-", 0x4: "o"} | CACHE
+LETTERS_OLD = {0x1: "U", 0x4: "H"} | ROUTE | CACHE
+
+
+def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+    """/proc/net/rt_cache as rt_cache_seq_show() printed it; later kernels give no rows."""
+    blocks = opened(proc, "net/rt_cache", "INET (IPv4)")
+    start = next(blocks, None)
+    if start is None:
+        yield Remark(TITLE)
+        raise Stop(f"{proc.path('net/rt_cache')}: nothing in it", 255)
+    line, _, rest = start.partition("\n")
+    old = "ARP" in line and "TOS" not in line
+    yield Table(Route, 0, **({"arp": []} if old else {}))
+    try:
+        heading = Heading(line, OLD if old else NEW, least=12)
+    except Lacking as lacking:
+        path = proc.path("net/rt_cache")
+        proc.warn(f"warning: {path} does not contain required field {lacking}")
+        return
+    first = 1
+    for block in chain([rest], blocks):
+        rows = read_lines(proc, "rt_cache", block, first, heading.read)
+        first += block.count("\n")
+        if rows:
+            yield decode(old, *zip(*rows))
+
+
+def decode(old: bool, *columns: Sequence[str]) -> Table:
+    device, target, gateway, flags, ref, use, metric, source, mss, window, irtt, *rest = columns
+    bits = unsigned(numbers(flags))
+    targets, hops, sources = map(addresses, (target, gateway, source))
+    table = Table(
+        Route,
+        len(bits),
+        family=["inet"] * len(bits),
+        destination=targets,
+        next_hop=hops,
+        origin=sources,
+        dst=[f"{text}/32" for text in targets],
+        gateway=[None if hop == "0.0.0.0" else hop for hop in hops],
+        source=[f"{text}/32" for text in sources],
+        dev=device,
+        flags_str=letters(bits, LETTERS_OLD if old else LETTERS_NEW, replace=True),
+        bits=[0] * len(bits),  # no row of dashes here
+        metric=unsigned(integers(metric)),
+        ref=integers(ref),
+        use=unsigned(integers(use)),
+        mss=integers(mss),
+        window=unsigned(integers(window)),
+        irtt=unsigned(integers(irtt)),
+    )
+    if old:
+        table.fields |= {"hh": integers(rest[0]), "arp": integers(rest[1])}
+    else:
+        values = {"tos": rest[0], "hh_ref": rest[1], "hh_uptodate": rest[2]}
+        table.fields |= {name: integers(field) for name, field in values.items()}
+        table.fields["spec_dst"] = addresses(rest[3])
+    return table
+
+
+def names(options: Options) -> Mapping[str, tuple[str, str]]:
+    if numeric(options) or options.structured:
+        return {}
+    sources = ("origin", "destination", "next_hop", "spec_dst")
+    return {f"{source}_host": ("host", source) for source in sources}
+
+
+def columns(options: Options, old: bool = False) -> Iterator[Column]:
+    if layout(options) == 0:
+        return
+    for header, field in (
+        ("Source", "origin"),
+        ("Destination", "destination"),
+        ("Gateway", "next_hop"),
+    ):
+        yield Column(f"{header:<15} ", "%-15s ", f"{field} {field}_host", told, True)
+    tail = list(tail_columns(options))
+    if layout(options) < 3:
+        yield from tail
+        return
+    yield from tail[:-1]
+    yield tail[-1]._replace(format="%-5s")
+    if old:
+        yield Column("  HH", " %-3s", "hh")
+        yield Column("  Arp", " %s", "arp")
+        return
+    yield Column("  TOS", " %-3s", "tos")
+    yield Column(" HHRef", " %-3s", "hh_ref")
+    yield Column(" HHUptod", "   %-3s", "hh_uptodate")
+    yield Column("     SpecDst", " %15s", "spec_dst spec_dst_host", told, True)
+
+
+# IPv6
+
+# An entry of /proc/net/ndisc, which kernels before 2.2 had: address, its kind, length and type,
+# state, times of expiry, stamp, reachability and collection (1/100 s), references, flags, device,
+# hardware address; all in hexadecimal, and on one line
+#   fe800000000000000000000000000001 00 80 01 02 00000010 00000064 000003e8 07d0 0000 0080
+#   eth0 020000000001
+NEIGHBOUR = re.compile(
+    r"\s*([0-9A-Fa-f]{32})\s+[0-9A-Fa-f]{2}\s+([0-9A-Fa-f]{2})\s+[0-9A-Fa-f]{2}"
+    r"\s+([0-9A-Fa-f]{2})\s+[0-9A-Fa-f]{8}\s+([0-9A-Fa-f]{8})\s+([0-9A-Fa-f]{8})"
+    r"\s+([0-9A-Fa-f]{4})\s+([0-9A-Fa-f]{4})\s+([0-9A-Fa-f]{4})\s+(\S{1,8})\s*([0-9A-Fa-f]{12})",
+    re.ASCII,
+)
+NEIGHBOUR_LETTERS = {0x80: "R", 0x4: "x", 0x2: "h", 0x8: "P"}
+REACHABLE = 0x2
+STATES = {
+    0: "NONE", 0x1: "INCOMPLETE", REACHABLE: "REACHABLE", 0x4: "STALE", 0x8: "DELAY",
+    0x10: "PROBE", 0x20: "FAILED", 0x40: "NOARP", 0x80: "PERM",
+}  # fmt: skip
+
+
+def collect6(proc: Proc, options: Options) -> Iterator[Table]:
+    """Neighbours where the kernel has a table of them here, or else the routes of the cache."""
+    try:
+        blocks = proc.blocks("net/ndisc")
+    except OSError:
+        yield from routes6.routes(proc, cached=True)
+        return
+    yield Table(Route, 0, state=[])
+    first = 0
+    for block in blocks:
+        rows = read_lines(proc, "ndisc", block, first, neighbour)
+        first += block.count("\n")
+        if rows:
+            yield neighbours(*zip(*rows))
+
+
+def neighbour(line: str) -> tuple[str, ...] | None:
+    match = NEIGHBOUR.match(line)
+    return match and match.groups()
+
+
+def neighbours(*columns: Sequence[str]) -> Table:
+    address, prefix, state, stamp, reachable, collected, ref, flags, device, hardware = columns
+    states, stamps = numbers(state), numbers(stamp)
+    stale = [
+        until - since if number == REACHABLE else 0
+        for number, until, since in zip(states, numbers(reachable), stamps)
+    ]
+    gone = [until - since for until, since in zip(numbers(collected), stamps)]
+    destinations, prefixes = wide_addresses(address), numbers(prefix)
+    return Table(
+        Route,
+        len(address),
+        family=["inet6"] * len(address),
+        destination=destinations,
+        prefix=prefixes,
+        dst=routes6.networks(destinations, prefixes),
+        dev=device,
+        flags_str=letters(numbers(flags), NEIGHBOUR_LETTERS, replace=False),
+        ref=numbers(ref),
+        state=[STATES.get(number, f"UNKNOWN({number:02x})") for number in states],
+        hardware=[":".join(re.findall("..", digits)) for digits in hardware],
+        stale=[max(0, ticks) // 100 for ticks in stale],
+        gone=[max(0, ticks) // 100 for ticks in gone],
+    )
+
+
+def neighbour_columns(options: Options) -> Iterator[Column]:
+    yield routes6.destination_column("Neighbour", 43, options)
+    yield Column(f"{'HW Address':<17} ", "%-17s ", "hardware")
+    yield Column("Iface    ", "%-8s ", "dev")
+    yield Column("Flags ", "%-5s ", "flags_str")
+    yield Column("Ref ", "%-3s ", "ref")
+    if layout(options) == 2:
+        yield Column("State", "%-16s", "state")
+        return
+    yield Column(f"{'State':<16} ", "%-16s ", "state")
+    yield Column("Stale(sec) ", "%-9s ", "stale")
+    yield Column("Delete(sec)", "%s", "gone ref", lives)
+
+
+def lives(gone: Sequence[int], refs: Sequence[int]) -> list[str]:
+    """What is in use is not deleted."""
+    return [" * " if ref else f" {seconds:<7} " for seconds, ref in zip(gone, refs)]
+
+
+# The classic text
+
+Choose = Callable[[Table, Options], tuple[str, Iterable[Column]]]
+
+
+def text(choose: Choose, tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
+    """Title, header and rows; the fields of the first table tell which columns."""
+    shown: list[Column] | None = None
+    for table in tables:
+        if isinstance(table, Remark):
+            yield table
+            continue
+        if shown is None:
+            title, columns = choose(table, options)
+            shown = list(columns)
+            header = title, "".join(column.header for column in shown)
+            yield from filter(None, header if options.header else ())
+        texts = [map(column.format.__mod__, column.values(table)) for column in shown]
+        yield from map("".join, zip(*texts))
+
+
+def choose(table: Table, options: Options) -> tuple[str, Iterable[Column]]:
+    return TITLE, columns(options, old="arp" in table.fields)
+
+
+def choose6(table: Table, options: Options) -> tuple[str, Iterable[Column]]:
+    if "state" in table.fields:
+        return NEIGHBOURS, neighbour_columns(options)
+    return TITLE6, routes6.columns(options)
+
+
+INET = Listing(
+    "route_cache", Route, collect, columns, lambda _: TITLE, names, partial(text, choose)
+)
+INET6 = Listing(
+    "route_cache",
+    Route,
+    collect6,
+    routes6.columns,
+    lambda _: TITLE6,
+    routes6.names,
+    partial(text, choose6),
+)

@@ -1,0 +1,1 @@
+"""The kernel, read in one place: /proc, netlink, ioctl()."""

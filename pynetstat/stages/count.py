@@ -1,0 +1,138 @@
+"""--count-by: how many rows there are of each combination of values."""
+
+from __future__ import annotations
+
+from collections import Counter, namedtuple
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import repeat
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import Any, NamedTuple
+
+from ..options import Misuse
+from ..table import Remark, Table
+from .sort import by_family, sorted_table
+
+NETWORKS = {"local_network": "local_address", "remote_network": "remote_address"}
+
+
+class Group(NamedTuple):
+    """A field to count by: its name, where it comes from, and (of a network) its length."""
+
+    name: str
+    field: str
+    length: int | None = None
+
+
+def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | None = None) -> Table:
+    """How many rows there are of each combination of values, the most frequent first.
+
+    `remote_network/24` and `local_network/64` are networks of that many bits (IPv4 addresses
+    mapped into IPv6 count as IPv4). Listings that lack one of the fields are not counted;
+    Misuse where all of them do.
+    """
+    groups = [group(text) for text in fields]
+    numbers: Counter[tuple[Any, ...]] = Counter()
+    shown: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    record, records = None, []
+    for table in tables:
+        if isinstance(table, Remark):
+            continue
+        records.append(table.record)
+        if all(one.field in table.record._fields for one in groups):
+            record = table.record
+            if len(table):
+                add(numbers, shown, [values(table, one) for one in groups])
+    if record is None and records:
+        raise Misuse(no_field(records, groups))
+    rows = sorted_table(counted(record, groups, numbers, shown), ["-count", *names(groups)])
+    return rows if top is None else rows.order(range(min(top, len(rows))))
+
+
+def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -> None:
+    """Enter a table's rows; a list, which cannot be hashed, is counted by its text."""
+    keys = list(zip(*map(hashable, columns)))
+    numbers.update(keys)
+    shown.update(zip(keys, zip(*columns)))
+
+
+def hashable(column: Sequence[Any]) -> Sequence[Any]:
+    if {list, dict}.isdisjoint(map(type, column)):
+        return column
+    return [repr(value) if type(value) in (list, dict) else value for value in column]
+
+
+def names(groups: Iterable[Group]) -> list[str]:
+    return [one.name for one in groups]
+
+
+def group(text: str) -> Group:
+    """`state`, or `remote_network/24`."""
+    name, _, length = text.partition("/")
+    if name not in NETWORKS:
+        return Group(text, text)
+    if not (length.isascii() and length.isdecimal() and len(length) < 4 and int(length) <= 128):
+        raise Misuse(f"cannot count by `{text}'; a network has its length: {name}/24")
+    return Group(name, NETWORKS[name], int(length))
+
+
+def no_field(records: Sequence[Any], groups: Sequence[Group]) -> str:
+    valid = dict.fromkeys(name for record in records for name in record._fields)
+    valid |= {f"{name}/BITS": None for name, field in NETWORKS.items() if field in valid}
+    wrong = [one.name for one in groups if one.field not in valid]
+    what = wrong[0] if wrong else ",".join(names(groups))
+    return f"cannot count by `{what}'; fields: {', '.join(valid)}"
+
+
+def values(table: Table, one: Group) -> Sequence[Any]:
+    field = table[one.field]
+    if one.length is None:
+        return field
+    found = networks(set(field), one.length)
+    return list(map(found.__getitem__, field))
+
+
+def networks(distinct: set[Any], length: int) -> dict[Any, Any]:
+    """10.1.2.3 -> 10.1.2.0/24; IPv4 (and what is mapped into IPv6) has at most 32 bits."""
+    found = dict(zip(distinct, distinct))  # what is no address stays what it is
+    v4, v6 = by_family(distinct - {None})
+    mapped = [text for text in v6 if text.startswith("::ffff:") and "." in text]
+    plain = list(set(v6).difference(mapped))
+    cut(found, AF_INET, v4 + mapped, v4 + [text[7:] for text in mapped], length)
+    cut(found, AF_INET6, plain, [text.partition("%")[0] for text in plain], length)
+    return found
+
+
+def cut(
+    found: dict[Any, Any], family: int, texts: Sequence[str], bare: Sequence[str], length: int
+) -> None:
+    """Enter the network of each of these addresses of a family."""
+    width = 32 if family == AF_INET else 128
+    shift = max(width - length, 0)
+    from_bytes: Any = int.from_bytes
+    try:
+        packed = list(map(partial(inet_pton, family), bare))
+    except (OSError, ValueError):
+        return
+    numbers = [number >> shift for number in map(from_bytes, packed, repeat("big"))]
+    first = {
+        number: inet_ntop(family, (number << shift).to_bytes(width // 8, "big"))
+        for number in set(numbers)
+    }
+    shown = {number: f"{text}/{width - shift}" for number, text in first.items()}
+    found.update(zip(texts, map(shown.__getitem__, numbers)))
+
+
+def counted(record: Any, groups: Sequence[Group], numbers: Any, shown: dict[Any, Any]) -> Table:
+    """The counts as records of a type made for them: the fields, and `count`."""
+    titles = names(groups)
+    if len(set(titles)) < len(titles) or "count" in titles:
+        raise Misuse(f"cannot count by {','.join(titles)}: a name is there twice")
+    make: Any = namedtuple
+    kind = make("Count", [*titles, "count"], defaults=[None] * (len(titles) + 1))
+    known = record.__annotations__ if record else {}
+    types = [known.get(one.field, "") for one in groups]
+    kind.__annotations__ = {**dict(zip(titles, types)), "count": "int"}
+    rows = [shown[key] for key in numbers]
+    columns = dict(zip(titles, map(list, zip(*rows)))) if rows else {}
+    return Table(kind, len(rows), **columns, count=list(numbers.values()))

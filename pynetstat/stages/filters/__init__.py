@@ -1,0 +1,109 @@
+"""Filters: which rows to keep, said in the manner of ss or by an option of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from ...options import Options
+from ...table import Table
+from .grammar import FilterError, Parser, no_state
+from .hosts import either_port
+from .terms import Term, both, held, number, state, states_called, text, user
+
+__all__ = ["Filter", "FilterError", "from_options", "parse"]
+
+# What is known of a socket only when its owner, or a name, has been asked for.
+LATE = frozenset({"pid", "program", "processes", "user", "unit", "container"})
+
+
+class Filter:
+    """Which rows to keep: those that meet every one of the parts.
+
+    `names_state`: a state was named, so that netstat's own choice of rows (no listeners
+    without -a or -l) is not to be made.
+    """
+
+    def __init__(self, parts: Iterable[Term], names_state: bool = False) -> None:
+        self.parts, self.names_state = tuple(parts), names_state
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of a record that it reads."""
+        return frozenset().union(*(part.fields for part in self.parts))
+
+    def mask(self, table: Table) -> Sequence[bool]:
+        """For every row of a table: is it to be kept?"""
+        return both(self.parts).mask(table) if self.parts else [True] * len(table)
+
+    def keep(self, table: Table) -> Table:
+        return table.keep(self.mask(table)) if self.parts else table
+
+    def check(self, record: Any) -> None:
+        """FilterError where it asks something that this listing cannot answer."""
+        self.mask(Table(record, 0))
+
+    def split(self, late: frozenset[str] = LATE) -> tuple[Filter, Filter]:
+        """The parts that can be asked at once, and those that wait for the late fields."""
+        early = [part for part in self.parts if late.isdisjoint(part.fields)]
+        rest = [part for part in self.parts if not late.isdisjoint(part.fields)]
+        return Filter(early, self.names_state), Filter(rest, self.names_state)
+
+
+def parse(expression: str, root: str = "/proc") -> Filter:
+    """The filter that an expression describes; FilterError where it describes none."""
+    return Filter(*Parser(expression, root).filter())
+
+
+def from_options(options: Options) -> Filter | None:
+    """--filter, --state, --port, --pid, --program and --user: every one has to be met."""
+    parts: list[Term] = []
+    names_state = bool(options.state)
+    if options.filter is not None:
+        given = parse(options.filter, options.root)
+        parts += given.parts
+        names_state = names_state or given.names_state
+    if options.state:
+        parts.append(state(named_states(options.state)))
+    for name, value, make in (
+        ("port", options.port, either_port),
+        ("pid", options.pid, process_number),
+        ("program", options.program, process_name),
+        ("user", options.user, partial(user, "eq")),
+    ):
+        if value is not None:
+            parts.append(shorthand(name, value, make))
+    return Filter(parts, names_state) if parts else None
+
+
+def shorthand(name: str, value: Any, make: Callable[[Any], Term]) -> Term:
+    option = f"--{name} "
+    shown = f"{option}{value}"
+    if value == "":
+        raise FilterError(shown, len(option), len(option), "expected a value")
+    try:
+        return make(value)
+    except ValueError as error:
+        raise FilterError(shown, len(option), len(shown), str(error)) from error
+
+
+def named_states(names: Iterable[str]) -> frozenset[str]:
+    """--state established,time-wait: any of them."""
+    found: frozenset[str] = frozenset()
+    for name in names:
+        for word in map(str.strip, name.split(",")):
+            states = states_called(word)
+            if states is None:
+                shown = f"--state {word}"
+                raise FilterError(shown, len("--state "), len(shown), no_state(word))
+            found |= states
+    return found
+
+
+def process_number(wanted: int) -> Term:
+    return held("pid", "eq", lambda how: number("pid", how, wanted))
+
+
+def process_name(wanted: str) -> Term:
+    return held("program", "eq", lambda how: text("program", how, wanted))

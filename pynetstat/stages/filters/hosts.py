@@ -1,0 +1,263 @@
+"""Ports and hosts in a filter: how they are written, and the rows they meet."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import repeat
+from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
+from typing import Any, NamedTuple
+
+from ...table import Table
+from ...text import decode
+from .terms import Term, both, either, negated, number, over
+
+# Ports
+
+
+def port(name: str, how: str, text: str) -> Term:
+    """`80`, `:80` or a service; a service has one number for tcp and may have one for udp."""
+    wanted = port_numbers(text.removeprefix(":"))
+    if how == "ne":
+        return over(name, lambda distinct: distinct - wanted)
+    return either([number(name, how, one) for one in sorted(wanted)])
+
+
+def port_numbers(text: str) -> set[int]:
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        if int(text) > 65535:
+            raise ValueError("a port is at most 65535")
+        return {int(text)}
+    found = set()
+    for protocol in ("tcp", "udp"):
+        try:
+            found.add(getservbyname(text, protocol))
+        except (OSError, ValueError):  # unknown, or text that no C library would take
+            continue
+    if not found:
+        raise ValueError(f"no such service: `{text}'; a port is a number, :80 or a service")
+    return found
+
+
+def ports(text: str) -> set[int]:
+    """`80,https,1000-2000`; 0 is no port, but what a listener has at its other end."""
+    wanted: set[int] = set()
+    for item in map(str.strip, text.split(",")):
+        span = re.fullmatch(r"(\d{1,9})-(\d{1,9})", item, re.ASCII)
+        if span is None:
+            wanted |= port_numbers(item.removeprefix(":"))
+            continue
+        first, last = map(int, span.groups())
+        if first > last or last > 65535:
+            raise ValueError(f"`{item}' is no range of ports: the lower one first, up to 65535")
+        wanted.update(range(max(first, 1), last + 1))
+    if wanted <= {0}:
+        raise ValueError("0 is no port")
+    return wanted - {0}
+
+
+def either_port(text: str) -> Term:
+    wanted = ports(text)
+    return either([over(f"{side}_port", lambda distinct: wanted) for side in ("local", "remote")])
+
+
+AUTOBOUND = re.compile("@[0-9a-f]{5}")  # what the kernel calls an unnamed unix socket: @0001a
+
+
+def autobound(root: str) -> Term:
+    """A port of those that the kernel chooses from, since no table tells who chose it."""
+    first, last = port_range(root)
+    chosen = frozenset(range(first, last + 1))
+    return either(
+        [
+            over("local_port", lambda distinct: chosen),
+            over("path", lambda paths: set(filter(AUTOBOUND.fullmatch, paths))),
+        ]
+    )
+
+
+def port_range(root: str) -> tuple[int, int]:
+    if root == "/proc" and not sys.platform.startswith("linux"):
+        return 49152, 65535
+    path = f"{root}/sys/net/ipv4/ip_local_port_range"
+    try:
+        with open(path, "rb") as file:
+            first, last = map(int, file.read(100).split())
+    except OSError as error:
+        raise ValueError(f"autobound: {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"autobound: {path}: two numbers expected") from error
+    return first, last
+
+
+# Hosts
+
+
+class Network(NamedTuple):
+    """The addresses of a family that share their first `length` bits."""
+
+    family: int
+    number: int  # those bits
+    length: int
+
+    @property
+    def shift(self) -> int:
+        return (32 if self.family == AF_INET else 128) - self.length
+
+    def texts(self) -> set[str]:
+        """A single address as it stands in a table, as IPv4 and mapped into IPv6."""
+        packed = self.number.to_bytes(4 if self.family == AF_INET else 16, "big")
+        text = inet_ntop(self.family, packed)
+        return {text, f"::ffff:{text}"} if self.family == AF_INET else {text}
+
+    @property
+    def whole(self) -> bool:
+        """Is it a single address, and one that is never followed by %interface?"""
+        return self.shift == 0 and not (self.family == AF_INET6 and self.number >> 118 == 0x3FA)
+
+
+HOST = re.compile(
+    r"(?:\[(?P<six>[^\]]*)\](?P<tail>/\d+)?|(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*"
+    r"(?:/\d+)?)|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?",
+    re.ASCII,
+)
+NOT_A_HOST = (
+    "expected a host: 192.0.2.1, 10.0.0.0/8, [2001:db8::]/32, a name, *, or one of them with :PORT"
+)
+
+
+def host(side: str, how: str, text: str) -> Term:
+    """`192.0.2.1:443`, `193.233.7/24`, `[::1]:80`, `*`, `:80`, `localhost`, `/run/*`."""
+    term = host_term(side, text)
+    if how == "eq":
+        return term
+
+    known = [over(name, lambda distinct: distinct) for name in sorted(term.fields)]
+    return both([either(known), negated(term)]) if known else negated(term)
+
+
+def host_term(side: str, text: str) -> Term:
+    if text[:1] in "/@" or text.startswith("unix:"):
+        return unix_path(side, text.removeprefix("unix:"))
+    match = HOST.fullmatch(text)
+    if match is None:
+        raise ValueError(NOT_A_HOST)
+    tests = []
+    six = match["six"] if match["six"] is not None else match["bare"]
+    if six is not None:
+        networks = [network(AF_INET6, six + (match["tail"] or ""))]
+        tests.append(addresses(side, networks))
+    elif match["name"] not in ("", "*"):
+        tests.append(addresses(side, named(match["name"])))
+    if match["port"] not in (None, "*"):
+        tests.append(port(f"{side}_port", "eq", match["port"]))
+    return both(tests) if tests else Term(frozenset(), lambda table: [True] * len(table))
+
+
+def network(family: int, text: str) -> Network:
+    """An address, or the beginning of one with the number of its bits."""
+    address, slash, bits = text.partition("/")
+    width = 32 if family == AF_INET else 128
+    length = int(bits) if slash and re.fullmatch(r"\d{1,3}", bits, re.ASCII) else width
+    try:
+        packed = int.from_bytes(inet_pton(family, address), "big")
+    except (OSError, ValueError):
+        raise ValueError(f"`{address}' is no IPv{4 if width == 32 else 6} address") from None
+    if length > width or (slash and not bits.isdecimal()):
+        raise ValueError(f"a prefix length is a number up to {width}")
+    return Network(family, packed >> (width - length), length)
+
+
+def named(text: str) -> list[Network]:
+    """An IPv4 address, of which the last octets may be missing (193.233.7/24), or a name."""
+    address, slash, bits = text.partition("/")
+    if re.fullmatch(r"\d+(\.\d+){0,3}", address, re.ASCII):
+        octets = ".".join((address.split(".") + ["0"] * 3)[:4])
+        return [network(AF_INET, octets + slash + bits)]
+    if slash:
+        raise ValueError("a prefix length goes with an address, not with a name")
+    try:
+        found = {(entry[0], str(entry[4][0])) for entry in getaddrinfo(text, None)}
+    except gaierror as error:
+        raise ValueError(f"`{text}' cannot be resolved: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # also what cannot be a name: UnicodeError
+        raise ValueError(f"`{text}' cannot be resolved") from error
+    networks = [
+        network(family, address.partition("%")[0])
+        for family, address in sorted(found)
+        if family in (AF_INET, AF_INET6)
+    ]
+    if not networks:
+        raise ValueError(f"`{text}' has no address")
+    return networks
+
+
+def addresses(side: str, networks: Sequence[Network]) -> Term:
+    """The rows with an address in one of the networks at this end; a multi-homed end has
+    several, and of a route the destination counts."""
+    whole = set().union(*(one.texts() for one in networks if one.whole))
+    wide = [one for one in networks if not one.whole]
+    field, several = f"{side}_address", f"{side}_addresses"
+    fields = {field} if side == "local" else {field, "dst"}
+
+    def choose(distinct: Iterable[str]) -> set[str]:
+        return whole.union(*(inside(distinct, one) for one in wide))
+
+    def mask(table: Table) -> Sequence[bool]:
+        if side == "remote" and "dst" in table.record._fields:
+            return over("dst", lambda routes: within(routes, networks)).mask(table)
+        if several not in table.fields:
+            return over(field, choose).mask(table)
+        lists = table[several]
+        chosen = choose({address for some in set(lists) if some for address in some})
+        return [bool(some) and not chosen.isdisjoint(some) for some in lists]
+
+    return Term(frozenset(fields), mask)
+
+
+def within(routes: Iterable[str], networks: Sequence[Network]) -> set[str]:
+    """Those of the destinations (10.1.0.0/16, 192.0.2.1) that are part of a network."""
+    return {route for route in routes if any(lies_in(route, one) for one in networks)}
+
+
+def inside(distinct: Iterable[str], network: Network) -> set[str]:
+    """Those of the addresses that lie in the network; an IPv4 one holds mapped ones too."""
+    shift, wanted = network.shift, network.number
+    if network.family == AF_INET6:
+        texts = bare = [text for text in distinct if ":" in text]
+    else:
+        mapped = [text for text in distinct if text.startswith("::ffff:") and "." in text]
+        plain = [text for text in distinct if ":" not in text]
+        texts, bare = plain + mapped, plain + [text[7:] for text in mapped]
+    from_bytes: Any = int.from_bytes
+    pack = partial(inet_pton, network.family)
+    try:
+        numbers = list(map(from_bytes, map(pack, bare), repeat("big")))
+    except (OSError, ValueError):
+        return {text for text, one in zip(texts, bare) if lies_in(one, network)}
+    return {text for text, number in zip(texts, numbers) if number >> shift == wanted}
+
+
+def lies_in(text: str, network: Network) -> bool:
+    """fe80::1%lo0, or the network 10.1.0.0/16 of a route; anything else is no address."""
+    address, _, bits = text.partition("/")
+    try:
+        packed = inet_pton(network.family, address.partition("%")[0])
+        length = int(bits or 128)
+    except (OSError, ValueError):
+        return False
+    number = int.from_bytes(packed, "big")
+    return length >= network.length and number >> network.shift == network.number
+
+
+def unix_path(side: str, pattern: str) -> Term:
+    """A shell pattern over the names of unix sockets, without regard to case, as ss has it.
+    What a unix socket is connected to, its table does not tell."""
+    from fnmatch import translate
+
+    if side == "remote":
+        return Term(frozenset({"path"}), lambda table: [False] * len(table))
+    like = re.compile(translate(pattern), re.IGNORECASE)
+    return over("path", lambda distinct: {path for path in distinct if like.match(decode(path))})

@@ -1,0 +1,75 @@
+"""Untrusted bytes and text: the kernel's bytes as text, and what a terminal may be given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+# C0 and DEL, C1 (U+0080-U+009F), bidirectional and invisible format characters, line and
+# paragraph separators, and (as surrogates) the bytes that are not UTF-8.
+@cache
+def unsafe() -> re.Pattern[str]:
+    """The pattern of those; compiled when first wanted."""
+    return re.compile(
+        "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+        "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+        "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    )
+
+
+def safe(text: str) -> str:
+    """Text from the kernel (one character per byte) with everything that could move a cursor,
+    forge a row or hide itself printed as `?`, one for one; printable UTF-8 stays."""
+    if text.isascii() and text.isprintable():
+        return text
+    characters = text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+    return unsafe().sub("?", characters).encode("utf-8").decode("latin-1")
+
+
+def safe_cells(cells: Iterable[Any]) -> list[str]:
+    """The cells of an untrusted column; each distinct one that needs it is cleaned once."""
+    texts = list(map(str, cells))
+    together = "".join(texts)
+    if together.isascii() and together.isprintable():
+        return texts
+    clean = {text: safe(text) for text in set(texts)}
+    return [clean[text] for text in texts]
+
+
+def decoded(field: Sequence[Any]) -> Sequence[Any]:
+    """Text from the kernel (one character per byte) as the UTF-8 it was meant to be.
+
+    A byte that is not UTF-8 becomes `\\xNN`: always valid, and still telling names apart.
+    """
+    try:
+        if "".join(filter(None, set_of(field))).isascii():
+            return field
+    except TypeError:  # not text alone: records within records
+        pass
+    return [decode(value) for value in field]
+
+
+def set_of(field: Sequence[Any]) -> Iterable[Any]:
+    """The distinct values, or all of them where they cannot be hashed."""
+    try:
+        return set(field)
+    except TypeError:
+        return field
+
+
+def decode(value: Any) -> Any:
+    """One value with the text in it decoded, however deep it lies."""
+    if isinstance(value, str):
+        return value.encode("latin-1", "replace").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {decode(key): decode(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [decode(part) for part in value]
+        return parts if type(value) in (list, tuple) else tuple.__new__(type(value), parts)  # type: ignore[type-var]
+    return value
