@@ -28,6 +28,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import etc
 import trees
 from runner import invoke
 
@@ -138,7 +139,6 @@ def peak() -> int:
 
 # Beside the original
 
-NAMES = ("hosts", "networks", "services", "protocols", "passwd")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -155,12 +155,7 @@ def beside(first: int, count: int) -> int:
     present = real_interfaces()
     with tempfile.TemporaryDirectory(dir=shared()) as name:
         folder = Path(name)
-        (folder / "nsswitch.conf").write_text("".join(f"{name}: files\n" for name in NAMES))
-        mount(str(folder / "nsswitch.conf"), "/etc/nsswitch.conf")
-        trees.names(Random(first), folder / "etc")
-        for file in NAMES:
-            if os.path.exists(f"/etc/{file}"):
-                mount(str(folder / "etc" / file), f"/etc/{file}")
+        mount(str(etc.write(folder / "etc", {})), "/etc")
         for seed in range(first, first + count):
             random = Random(seed)
             trees.write(random, folder / "proc", present)
@@ -225,11 +220,9 @@ def difference(theirs: tuple[int, bytes], ours: tuple[int, bytes]) -> str:
 
 def private(arguments: list[str]) -> int:
     """Ourselves again where mounts and interfaces are our own."""
-    script = 'ip link set lo up 2>/dev/null; exec "$@"'
-    inside = [sys.executable, __file__, "--private", *arguments]
-    return subprocess.run(
-        ["unshare", "--net", "--mount", "sh", "-c", script, "-", *inside]
-    ).returncode
+    loopback = str(Path(__file__).with_name("loopback.py"))
+    inside = [sys.executable, loopback, sys.executable, __file__, "--private", *arguments]
+    return subprocess.run(["unshare", "--net", "--mount", *inside]).returncode
 
 
 # Guided by coverage

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import trees
-from conftest import Tree, can_unshare, tcp_file
+from conftest import TESTS, Tree, can_unshare, tcp_file
 from runner import invoke
 
 from pynetstat import cells
@@ -57,7 +57,7 @@ for number in itertools.count():
         del kept[:180]
 """
 # Where we may, in a network of their own.
-PRIVATE = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "-"]
+PRIVATE = ["unshare", "--net", sys.executable, f"{TESTS}/loopback.py"]
 BESIDE = ["sh", "-c", '"$1" -c "$2" & shift 2; exec "$@"', "-", sys.executable, CHURN]
 
 
@@ -101,6 +101,7 @@ def rounds(options: list[str], early: int, late: int) -> list[Size]:
     return found
 
 
+@pytest.mark.timing
 @linux
 @pytest.mark.parametrize(
     "options",

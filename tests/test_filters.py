@@ -840,9 +840,18 @@ def ask_ss(*arguments: str) -> list[list[str]]:
     return [line.split() for line in told.stdout.splitlines()]
 
 
+def knows_localhost() -> bool:
+    try:
+        return bool(socket.getaddrinfo("localhost", None))
+    except socket.gaierror:
+        return False
+
+
 @needs_ss
 @pytest.mark.parametrize("template", LIKE_SS.strip().splitlines())
 def test_ss_finds_the_same_sockets(template: str, world: World) -> None:
+    if "localhost" in template and not knows_localhost():
+        pytest.skip("this machine has no address for the name localhost")
     expression = template.format(**world.ports)
     theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
     options = Options(all=True, tcp=True, udp=True, source="proc")

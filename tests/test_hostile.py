@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import trees
-from conftest import TCP_HEADING, Tree, needs_namespaces, needs_root, tcp_file, tcp_row
+from conftest import TCP_HEADING, Tree, needs_ip, needs_namespaces, needs_root, tcp_file, tcp_row
 from runner import invoke
 from tabulate import tabulate_formats
 
@@ -324,8 +324,9 @@ def test_elsewhere_a_forged_row_cannot_be_told(proc_tree: Tree) -> None:
 # Names of hosts, services, users and interfaces, in namespaces of our own
 
 PRIVATE = r'''
-import contextlib, json, os, socket, struct, subprocess, sys, threading
+import contextlib, json, os, pathlib, socket, struct, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
+import etc, loopback
 from runner import invoke
 from bench import NameServer
 from pynetstat.cli import main
@@ -355,14 +356,9 @@ files = {
     + b"".join(b"%s:x:%d:1::/:/bin/sh\n" % (word.replace(b":", b""), 5000 + n)
                for n, word in enumerate(words)),
 }
-for name, text in files.items():
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(text)
-    if not os.path.exists(f"/etc/{name}"):
-        print(json.dumps(None)); sys.exit()
-    subprocess.run(["mount", "--bind", os.path.join(folder, name), f"/etc/{name}"], check=True)
-
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+own = etc.write(pathlib.Path(folder), files)
+subprocess.run(["mount", "--bind", str(own), "/etc"], check=True)
+loopback.set_up()
 links = [word[:15] for word in words]
 made = []
 for number, name in enumerate(links):
@@ -407,11 +403,10 @@ CASES = [
 
 @needs_root
 @needs_namespaces
+@needs_ip
 def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
     """A name server that answers with terminal sequences, files of names that hold them, and
     interfaces that are called by them."""
-    if shutil.which("ip") is None:
-        pytest.skip("no ip (iproute2) here")
     here = str(Path(__file__).parent)
     names = ",".join(name.hex() for name in NASTY)
     command = [sys.executable, "-c", PRIVATE, here, str(tmp_path), names, *CASES]
@@ -419,10 +414,7 @@ def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
         ["unshare", "--net", "--mount", *command], capture_output=True, timeout=60
     )
     assert done.stdout, done.stderr.decode()
-    told = json.loads(done.stdout)
-    if told is None:
-        pytest.skip("this system has not all of /etc's files of names")
-    links, answers = told
+    links, answers = json.loads(done.stdout)
     texts = {}
     for case, (status, out, err) in answers.items():
         texts[case] = text = bytes.fromhex(out).decode("utf-8")

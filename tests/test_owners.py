@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from conftest import Tree, needs_netstat, needs_root, pynetstat, tcp_file
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.kernel.proc import NOT_ALL, Proc
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 from pynetstat.stages import owners
 from pynetstat.table import Table
@@ -141,36 +140,6 @@ def test_a_helper_that_dies_is_made_up_for(proc_tree: Tree) -> None:
     folders = Proc(str(root)).pids()
     helper = owners.Helper(folders, look)
     assert helper.answer() == {}
-
-
-@pytest.mark.unmeasured
-@needs_root
-def test_an_ordinary_user_sees_his_own_and_is_told() -> None:
-    """As nobody: the sockets of root's processes have no owner, and netstat's notice says so."""
-    code = (
-        "import os, sys; os.setgid(65534); os.setuid(65534)\n"
-        "sys.argv = ['pynetstat', '-tanp']\n"
-        "from pynetstat.cli import main\n"
-        "import pynetstat.run, pynetstat.collectors.linux.inet, pynetstat.formats.classic\n"
-        "import pynetstat.stages.owners, pynetstat.kernel.sockdiag, pynetstat.stages.names, socket\n"
-        "mine = socket.create_server(('127.0.0.1', 0))\n"
-        "print(mine.getsockname()[1], flush=True)\n"
-        "main(standalone_mode=False)"
-    )
-    # imported by root first: the interpreter itself may lie where nobody may not look
-    before = "import pynetstat.cli, pynetstat.run, pynetstat.collectors.linux.inet, socket\n"
-    before += (
-        "import pynetstat.formats.classic, pynetstat.stages.owners\n"
-        "import pynetstat.kernel.sockdiag, pynetstat.stages.names\n"
-    )
-    with socket.create_server(("127.0.0.1", 0)) as theirs:
-        port = theirs.getsockname()[1]
-        done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True)
-    assert done.stderr.rstrip("\n") == NOT_ALL
-    own = done.stdout.splitlines()[0]
-    rows = {line.split()[3]: line.split()[-1] for line in done.stdout.splitlines()[3:]}
-    assert rows[f"127.0.0.1:{port}"] == "-"
-    assert "python" in rows[f"127.0.0.1:{own}"] or "/" in rows[f"127.0.0.1:{own}"]
 
 
 @needs_root
