@@ -174,13 +174,19 @@ def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> I
 
         tables = tcp_sockets(proc, options, version)
         if tables is not None:
-            for length, fields in tables:
-                code = fields.pop("code")
-                fields["state"] = list(map(STATES.__getitem__, code))
-                yield table(protocol, version, length, **fields)
+            yield from handshakes_once(from_netlink(protocol, version, tables))
             return
     rows = read(proc, options, protocol, version)
-    yield from once(rows) if proc.own else rows
+    yield from handshakes_once(once(rows)) if proc.own else rows
+
+
+def from_netlink(
+    protocol: Protocol, version: str, tables: Iterator[tuple[int, dict[str, Any]]]
+) -> Iterator[Table]:
+    for length, fields in tables:
+        code = fields.pop("code")
+        fields["state"] = list(map(STATES.__getitem__, code))
+        yield table(protocol, version, length, **fields)
 
 
 def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
@@ -230,6 +236,28 @@ def once(tables: Iterator[Table]) -> Iterator[Table]:
                 firsts[key] == place and key not in seen for place, key in enumerate(keys)
             )
         seen.update(keys)
+        yield table
+
+
+HALF_OPEN = "SYN_RECV"
+
+
+def handshakes_once(tables: Iterator[Table]) -> Iterator[Table]:
+    """A connection whose handshake ends between two reads may be given in both states. Within
+    a table the row with the inode stands; where the first was given already, that one."""
+    given: set[Any] = set()
+    for table in tables:
+        states = table["state"]
+        if given or HALF_OPEN in states:
+            ends = list(zip(*map(table.__getitem__, ENDS[:-1])))
+            half = {end for end, state in zip(ends, states) if state == HALF_OPEN}
+            full = {end for end, state in zip(ends, states) if state != HALF_OPEN}
+            if not half.isdisjoint(full) or not given.isdisjoint(ends):
+                table = table.keep(
+                    end not in given and (state != HALF_OPEN or end not in full)
+                    for end, state in zip(ends, states)
+                )
+            given |= half - full
         yield table
 
 
