@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from . import collectors, formats
 from .kernel.proc import Proc, Stop, reason
-from .listing import Listing
+from .listing import OWNED, Listing
 from .options import Misuse, Options, listings, nearest
 from .table import Remark, Table, joined
 
@@ -177,10 +177,6 @@ class Run:
             reason = out_of_sight(self.proc) or reason
             missing.append({"what": "owner", "reason": reason, "count": self.unowned})
         return missing
-
-
-# The record's fields that only a look at the processes fills.
-OWNED = {"pid", "program", "processes", "unit", "container"}
 
 
 def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:

@@ -26,7 +26,8 @@ TOP = PACKAGE.parent
 
 # Imports go down, never up, never sideways; a name with * stands for a folder's modules.
 FLOORS = [
-    {"text", "options"},
+    {"text", "settings"},
+    {"options"},
     {"table"},
     {"listing"},
     {"cells", "kernel.*"},
