@@ -21,10 +21,10 @@ NAMES = "Names"
 PLACES = "Places and sources"
 HELP = "Help"
 
-# Who understands an option: the command line and every function of the API; the command line
-# alone, since it says how the output is written; or only the reading of the command line, which
-# turns it into other options.
-SHARED, OUTPUT, COMMAND = "shared", "output", "command"
+# Who understands an option: the command line and the API; the same, but in the API a function
+# of its own stands for it; the command line alone, since it says how the output is written; or
+# only the reading of the command line, which turns it into other options.
+SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 
 # What each kind of option is before it is said.
 UNSAID = {"flag": False, "count": 0, "words": (), "states": (), "fields": (), "families": ()}
@@ -76,7 +76,7 @@ class Setting:
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
              means; None for an option that netstat never had
-    reach    SHARED, OUTPUT or COMMAND
+    reach    SHARED, LISTING, OUTPUT or COMMAND
     least    the smallest number that it takes
     words    what it can be, where that is a fixed list
     example  a value that it takes
@@ -156,11 +156,11 @@ class Setting:
 
 
 SETTINGS = (
-    Setting(WHAT, "-r --route", "Routing tables.", netstat=4),
-    Setting(WHAT, "-i --interfaces", "Interfaces and their counters.", netstat=2),
-    Setting(WHAT, "-g --groups", "Multicast groups, beside sockets.", netstat=31),
-    Setting(WHAT, "-s --statistics", "Counters of each protocol.", netstat=22),
-    Setting(WHAT, "-M --masquerade", "Masqueraded connections.", netstat=5),
+    Setting(WHAT, "-r --route", "Routing tables.", netstat=4, reach=LISTING),
+    Setting(WHAT, "-i --interfaces", "Interfaces and their counters.", netstat=2, reach=LISTING),
+    Setting(WHAT, "-g --groups", "Multicast groups, beside sockets.", netstat=31, reach=LISTING),
+    Setting(WHAT, "-s --statistics", "Counters of each protocol.", netstat=22, reach=LISTING),
+    Setting(WHAT, "-M --masquerade", "Masqueraded connections.", netstat=5, reach=LISTING),
     Setting(WHAT, "-t --tcp", "TCP sockets.", netstat=7),
     Setting(WHAT, "-u --udp", "UDP sockets.", netstat=9),
     Setting(WHAT, "-U --udplite", "UDP-Lite sockets.", netstat=10),
@@ -219,9 +219,10 @@ SETTINGS = (
         "More: users and inodes, metrics (-ee all columns), interfaces in full.",
         "count",
         netstat=19,
+        reach=OUTPUT,
     ),
-    Setting(PRINT, "-o --timers", "Timers of each socket.", netstat=17),
-    Setting(PRINT, "-W --wide", "Do not cut addresses.", netstat=23),
+    Setting(PRINT, "-o --timers", "Timers of each socket.", netstat=17, reach=OUTPUT),
+    Setting(PRINT, "-W --wide", "Do not cut addresses.", netstat=23, reach=OUTPUT),
     Setting(PRINT, "-Z --context", "SELinux context of each program.", netstat=32),
     Setting(PRINT, "-v --verbose", "Say which protocols are not there.", netstat=21),
     Setting(

@@ -35,7 +35,7 @@ class Text(ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if not value:
             setting = self.setting
-            self.fail(f"--{setting.long} is empty; it takes a value such as {setting.example}")
+            self.fail(f"--{setting.long} is empty; it takes a value such as `{setting.example}'")
         return value
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
@@ -46,8 +46,9 @@ class Text(ParamType):
 
     def wrong(self, what: str, value: str, valid: Iterable[str]) -> Any:
         """The message for a word that is none of the valid ones."""
-        valid = list(valid)
-        self.fail(f"no {what} `{value}'{nearest(value, valid)}; there are: {', '.join(valid)}")
+        valid = list(dict.fromkeys(valid))
+        hint = nearest(value, valid) or f"; there are: {', '.join(valid)}"
+        self.fail(f"no {what} `{value}'{hint}")
 
 
 class Choice(Text):
@@ -68,7 +69,7 @@ class Format(Text):
         return value
 
     def words(self, ctx: Any) -> Iterable[str]:
-        return [*OWN, *tabular_formats()]
+        return dict.fromkeys((*OWN, *tabular_formats()))
 
 
 class Integer(Text):

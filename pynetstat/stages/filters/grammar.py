@@ -85,7 +85,9 @@ def printable(text: str) -> str:
 
 
 def no_state(word: str) -> str:
-    return f"no such state{nearest(word, (*STATES, *GROUPS))}: {', '.join((*STATES, *GROUPS))}"
+    valid = (*STATES, *GROUPS)
+    hint = nearest(word, valid) or f"; there are: {', '.join(valid)}"
+    return f"no such state `{word}'{hint}"
 
 
 WORD = re.compile(
