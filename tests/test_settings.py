@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from conftest import pynetstat as run_command
 
 import pynetstat
 from pynetstat import settings
@@ -224,14 +225,14 @@ def test_the_states_have_one_list() -> None:
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(words: str, message: str) -> None:
-    result = CliRunner().invoke(main, words.split())
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"pynetstat: {message}\n"
+    done = run_command(*words.split())
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"pynetstat: {message}\n"
 
 
 def test_the_first_wrong_value_is_named_and_the_last_of_one_option_counts() -> None:
-    assert "`a'" in CliRunner().invoke(main, ["--pid", "a", "--top", "b"]).stderr
-    assert "`b'" in CliRunner().invoke(main, ["--top", "b", "--pid", "a"]).stderr
+    assert b"`a'" in run_command("--pid", "a", "--top", "b").stderr
+    assert b"`b'" in run_command("--top", "b", "--pid", "a").stderr
     assert read("--pid", "a", "--pid", "1")["pid"] == 1
 
 
