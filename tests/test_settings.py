@@ -219,6 +219,7 @@ def test_the_states_have_one_list() -> None:
         ("--interval 1e9", "`1e9' is no time to wait for; --interval takes 0 to 100000000 seconds"),
         ("--source netlnik", "no source `netlnik'; did you mean `netlink'?"),
         ("--source x", "no source `x'; there are: auto, proc, netlink, psutil"),
+        ("--source \x1b[31m\x9b", "no source `?[31m?'; there are: auto, proc, netlink, psutil"),
         ("--format jsn", "no format `jsn'; did you mean `json'?"),
         ("--port=", "--port is empty; it takes a value such as `53,8000-8080'"),
         ("--columns ,", "--columns is empty; it takes a value such as `proto,local_port'"),

@@ -16,7 +16,7 @@ from .. import __version__
 from ..kernel.proc import Proc, Stop
 from ..options import Misuse, Options
 from ..settings import EXAMPLES, SETTINGS, Setting
-from .reading import End, Reading
+from .reading import End, Reading, defaults
 from .types import TYPES
 
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
@@ -41,7 +41,7 @@ class Netstat(click.Command):
         except End as end:
             if not half:
                 self.end(ctx, end)
-        ctx.params = reading.defaults()
+        ctx.params = defaults()
         for setting, value in reading.said.values():
             try:
                 ctx.params[setting.field] = converted(setting, value, ctx)

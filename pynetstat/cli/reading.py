@@ -33,8 +33,9 @@ class End(Exception):
 class Reading:
     """What a command line says: `said` has each option by its field, with its value.
 
-    The value is text as it was typed where the option takes one value, else what Options has: True,
-    a count, a tuple of words. `strict` is POSIXLY_CORRECT: the first operand ends the options.
+    The value is text as it was typed where the option takes one value, else what Options has:
+    True, a count, a tuple of words. `strict` is POSIXLY_CORRECT: the first operand ends the
+    options.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -100,11 +101,11 @@ class Reading:
                 return
             self.say(PROTOCOL, name)
 
-    @staticmethod
-    def defaults() -> dict[str, Any]:
-        """Every field as it is where nothing is said."""
-        kept = [one for one in SETTINGS if one.kind not in ("family", "immediate")]
-        return {setting.field: setting.default for setting in kept}
+
+def defaults() -> dict[str, Any]:
+    """Every field as it is where nothing is said."""
+    kept = [one for one in SETTINGS if one.kind not in ("family", "immediate")]
+    return {setting.field: setting.default for setting in kept}
 
 
 def selinux() -> bool:

@@ -6,13 +6,14 @@ A message says what is wrong, with the word itself and what would be right.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ..formats import OWN
 from ..options import Options, listings, nearest
 from ..settings import DEFAULTS, Setting
+from ..text import printable
 
 LONGEST = 10**8  # seconds; what is longer the system's calls do not take
 
@@ -27,6 +28,9 @@ class Text(ParamType):
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.name = setting, setting.kind
+
+    def fail(self, message: str, param: Any = None, ctx: Any = None) -> NoReturn:
+        super().fail(printable(message), param, ctx)
 
     def words(self, ctx: click.Context) -> Iterable[str]:
         """What the shell offers."""

@@ -18,6 +18,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from ...options import Misuse, nearest
+from ...text import printable
 from .hosts import autobound, host, port
 from .terms import (
     ALL,
@@ -78,10 +79,6 @@ class FilterError(Misuse):
     def __init__(self, expression: str, start: int, end: int, message: str) -> None:
         caret = " " * start + "^" * max(1, end - start)
         super().__init__(f"{printable(message)}\n  {printable(expression)}\n  {caret}")
-
-
-def printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def no_state(word: str) -> str:
