@@ -29,6 +29,8 @@ SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 # What each kind of option is before it is said.
 UNSAID = {"flag": False, "count": 0, "words": (), "states": (), "fields": (), "families": ()}
 
+SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
+
 EXAMPLES = (
     ("pynetstat -apA inet", "All Internet sockets, and the program that holds each."),
     ("pynetstat -tlnp", "Who listens, in numbers."),

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from .. import __version__
 from ..kernel.proc import Proc, Stop
 from ..options import Misuse, Options
-from ..settings import EXAMPLES, SETTINGS, Setting
+from ..settings import EXAMPLES, SETTINGS, SUMMARY, Setting
 from .reading import End, Reading, defaults
 from .types import TYPES
 
@@ -96,7 +96,7 @@ def converted(setting: Setting, value: Any, ctx: click.Context) -> Any:
 
 
 def run(**given: Any) -> None:
-    """Show network connections, routes, interfaces, groups and statistics."""
+    """What the command does with the fields that its options gave."""
     if given.pop("json_schema"):
         sys.exit(print_schema())
     try:
@@ -174,6 +174,6 @@ main = Netstat(
     "pynetstat",
     callback=run,
     params=[click_option(setting) for setting in SETTINGS],
-    help=run.__doc__,
+    help=SUMMARY,
     add_help_option=False,
 )

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import __version__
-from ..settings import EXAMPLES, SETTINGS
-from . import main
+from ..settings import EXAMPLES, SETTINGS, SUMMARY
 
 ABOUT = """
 pynetstat shows network connections, routing tables, interfaces, multicast groups and protocol
@@ -49,7 +48,7 @@ def roff(text: str) -> str:
 
 def page() -> Iterator[str]:
     yield f'.TH PYNETSTAT 1 "" "pynetstat {__version__}" "User Commands"'
-    yield f".SH NAME\npynetstat \\- {roff(summary())}"
+    yield f".SH NAME\npynetstat \\- {roff(SUMMARY.lower().rstrip('.'))}"
     yield ".SH SYNOPSIS\n.B pynetstat\n[\\-r | \\-i | \\-g | \\-s | \\-M] [\\fIOPTIONS\\fR]"
     yield f".SH DESCRIPTION\n{roff(ABOUT.strip())}"
     section = ""
@@ -70,10 +69,6 @@ def page() -> Iterator[str]:
         for word, meaning in entries:
             yield f".TP\n.B {roff(word)}\n{roff(meaning)}"
     yield '.SH "SEE ALSO"\n.BR netstat (8),\n.BR ss (8),\n.BR lsof (8),\n.BR proc (5)'
-
-
-def summary() -> str:
-    return (main.help or "").split("\n")[0].rstrip(".").lower()
 
 
 if __name__ == "__main__":
