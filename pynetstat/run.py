@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from . import collectors, formats
 from .kernel.proc import Proc, Stop, reason
-from .listing import Listing
+from .listing import OWNED, Listing
 from .options import Misuse, Options, listings, nearest
 from .table import Remark, Table, joined
 
@@ -179,10 +179,6 @@ class Run:
             reason = "; ".join(self.owners.reasons()) or "no process is seen to hold it"
             missing.append({"what": "owner", "reason": reason, "count": self.unowned})
         return missing
-
-
-# The record's fields that only a look at the processes fills.
-OWNED = {"pid", "program", "processes", "unit", "container"}
 
 
 def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:

@@ -6,15 +6,14 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, needs_netstat, needs_root, pynetstat, tcp_file
+from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.kernel.proc import NOT_ALL, Proc
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 from pynetstat.stages import owners
 from pynetstat.table import Table
@@ -29,7 +28,7 @@ def process(root: Path, folder: str, cmdline: bytes, **links: str) -> None:
 
 def shown(root: Path) -> list[str]:
     """What the PID/Program name column has, row by row."""
-    result = CliRunner().invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
+    result = invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
     assert result.exit_code == 0, result.output
     return [line[80:].rstrip() for line in result.stdout.splitlines()]
 
@@ -88,7 +87,7 @@ def test_the_first_holder_in_directory_order_wins(proc_tree: Tree) -> None:
         process(root, pid, f"p{pid}\0".encode(), f3="socket:[1000]", f4="socket:[1001]")
     first = next(name for name in os.listdir(root) if name.isdecimal())
     assert shown(root) == [f"{first}/p{first}"] * 2
-    result = CliRunner().invoke(main, ["-tanp", "--json", "--proc", str(root)])
+    result = invoke(main, ["-tanp", "--json", "--proc", str(root)])
     holders = json.loads(result.stdout)["sockets"][0]["processes"]
     assert sorted(holder["pid"] for holder in holders) == [7, 30, 100]
 
@@ -126,37 +125,6 @@ def test_two_threads_find_what_one_finds(proc_tree: Tree) -> None:
         owners.Owners(Proc(str(root)), Options(), every=True, crowd=crowd).attribute([table])
     for name in ("pid", "program", "owner", "processes"):
         assert tables[0][name] == tables[1][name], name
-
-
-@pytest.mark.unmeasured
-@needs_root
-def test_an_ordinary_user_sees_his_own_and_is_told() -> None:
-    """As nobody: the sockets of root's processes have no owner, and netstat's notice says so."""
-    code = (
-        "import os, sys; os.setgid(65534); os.setuid(65534)\n"
-        "sys.argv = ['pynetstat', '-tanp']\n"
-        "from pynetstat.cli import main\n"
-        "import pynetstat.run, pynetstat.collectors.linux.inet, pynetstat.formats.classic\n"
-        "import pynetstat.stages.owners, pynetstat.kernel.sockdiag, socket\n"
-        "import pynetstat.stages.names\n"
-        "mine = socket.create_server(('127.0.0.1', 0))\n"
-        "print(mine.getsockname()[1], flush=True)\n"
-        "main(standalone_mode=False)"
-    )
-    # imported by root first: the interpreter itself may lie where nobody may not look
-    before = "import pynetstat.cli, pynetstat.run, pynetstat.collectors.linux.inet, socket\n"
-    before += (
-        "import pynetstat.formats.classic, pynetstat.stages.owners\n"
-        "import pynetstat.kernel.sockdiag, pynetstat.stages.names\n"
-    )
-    with socket.create_server(("127.0.0.1", 0)) as theirs:
-        port = theirs.getsockname()[1]
-        done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True)
-    assert done.stderr.rstrip("\n") == NOT_ALL
-    own = done.stdout.splitlines()[0]
-    rows = {line.split()[3]: line.split()[-1] for line in done.stdout.splitlines()[3:]}
-    assert rows[f"127.0.0.1:{port}"] == "-"
-    assert "python" in rows[f"127.0.0.1:{own}"] or "/" in rows[f"127.0.0.1:{own}"]
 
 
 @needs_root

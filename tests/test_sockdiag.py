@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from conftest import NETSTAT, needs_namespaces, needs_netstat, needs_root, pynetstat
+from conftest import NETSTAT, needs_ip, needs_namespaces, needs_netstat, needs_root, pynetstat
 
 from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
@@ -70,6 +70,7 @@ def steady(*options: str) -> tuple[bytes, bytes]:
     pytest.skip("the sockets of this machine do not hold still")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("options", ["-tan", "-tn", "-ltn", "-t6an", "-t4an", "-tanp", "-taWn"])
 def test_both_ways_give_the_same_bytes(options: str, many_sockets: None) -> None:
     by_proc, by_netlink = steady(options)
@@ -80,9 +81,11 @@ def test_both_ways_give_the_same_bytes(options: str, many_sockets: None) -> None
         assert b"tcp6" in by_netlink
 
 
+@pytest.mark.timing
 @needs_root
 @needs_netstat
 @needs_namespaces
+@needs_ip
 def test_every_state_as_the_netstat_of_the_machine_prints_it() -> None:
     """In a private namespace, where nothing moves: the same bytes by all three ways."""
     script = f"""

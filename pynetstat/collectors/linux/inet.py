@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
 from ...kernel.decode import addresses, decimals, numbers, ports
 from ...kernel.proc import Proc, lines_of
+from ...kernel.states import STATES
 from ...listing import Column, Listing
 from ...options import Options
 from ...table import Table
@@ -59,21 +60,6 @@ class InetSocket(NamedTuple):
     tcp_info: dict[str, Any] | None = None
     memory: dict[str, int] | None = None
 
-
-STATES = (
-    "",
-    "ESTABLISHED",
-    "SYN_SENT",
-    "SYN_RECV",
-    "FIN_WAIT1",
-    "FIN_WAIT2",
-    "TIME_WAIT",
-    "CLOSE",
-    "CLOSE_WAIT",
-    "LAST_ACK",
-    "LISTEN",
-    "CLOSING",
-)
 
 # A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
