@@ -326,11 +326,30 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_calls_that_raise_or_are_abandoned(crowd: None) -> None:
     """No descriptor, no child, no thread."""
     before = len(os.listdir("/proc/self/fd")), children(), threading.active_count()
-    for _ in range(50):
+    for _ in range(20):
         with suppress(pynetstat.Unavailable):  # where there is no sctp
             list(pynetstat.sockets(sctp=True, programs=True))
         next(pynetstat.sockets(programs=True), None)
     assert (len(os.listdir("/proc/self/fd")), children(), threading.active_count()) == before
+
+
+def test_a_scan_that_is_collected_by_its_own_thread(crowd: None) -> None:
+    """Garbage is collected by whichever thread makes some: the scan's own one too."""
+    told: list[str] = []
+    suspended, before = threading.Event(), set(threading.enumerate())
+
+    class Scan(owners.Owners):
+        def look(self, folder: str, thread: str = "") -> None:
+            assert suspended.wait(20)
+            self.scan.close()  # as the collector does
+            told.append(folder)
+
+    found = Scan(Proc(), Options(), crowd=True)
+    started = set(threading.enumerate()) - before
+    suspended.set()
+    for thread in started:
+        thread.join()
+    assert len(told) == len(started) == 1
 
 
 def test_an_owner_scan_that_is_closed_early(crowd: None) -> None:

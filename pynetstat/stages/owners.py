@@ -187,8 +187,9 @@ class Owners:
                     raise holding
                 yield self.enter(holding)
         finally:
-            rest.clear()
-            if thread.ident is not None:
+            rest.clear()  # the thread ends after the process that it is reading
+            # Not started; or it collects garbage, of which this abandoned scan is a part.
+            if thread.ident not in (None, threading.get_ident()):
                 thread.join()
 
     def second_look(self) -> Generator:
