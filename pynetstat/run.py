@@ -146,11 +146,7 @@ class Run:
             crowd = crowded(self.proc)
             every = options.structured or (self.filter and "processes" in self.filter.fields)
             self.owners = Owners(self.proc, options, bool(every), crowd)
-        try:
-            everything = list(tables)
-        except BaseException:
-            self.owners.close()
-            raise
+        everything = list(tables)
         rows = list(rows_of(everything))
         self.owners.attribute(rows)
         if self.library and self.owners.failure:
