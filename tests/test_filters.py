@@ -21,6 +21,7 @@ from pynetstat.collectors.linux import inet, unix
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Misuse, Options
 from pynetstat.stages.filters import Filter, FilterError, from_options, parse
+from pynetstat.stages.filters.hosts import ports
 from pynetstat.table import Table, joined
 
 TITLE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
@@ -81,9 +82,9 @@ def proc(tmp_path_factory: pytest.TempPathFactory) -> Proc:
     for name, rows in FILES.items():
         title = "Num RefCount Protocol Flags Type St Inode Path\n" if name == "unix" else TITLE
         (root / "net" / name).write_text(title + rows)
-    ports = root / "sys/net/ipv4"
-    ports.mkdir(parents=True)
-    (ports / "ip_local_port_range").write_text("40000\t40003\n")
+    settings = root / "sys/net/ipv4"
+    settings.mkdir(parents=True)
+    (settings / "ip_local_port_range").write_text("40000\t40003\n")
     return Proc(str(root))
 
 
@@ -878,3 +879,12 @@ def test_ss_finds_the_same_unix_sockets(expression: str, world: World) -> None:
     options = Options(all=True, families=("unix",))
     tables = [table for table in unix.collect(Proc(), options) if isinstance(table, Table)]
     assert kept(parse(expression), tables) & own == theirs & own
+
+
+def test_ranges_of_ports_that_overlap() -> None:
+    """Thousands of them cost no more than their bits."""
+    assert ports(",".join(f"{first}-65535" for first in range(1, 15_000))) == set(range(1, 65536))
+    assert ports("5-7,6-9,80") == {5, 6, 7, 8, 9, 80}
+    assert ports("0-2") == {1, 2} and ports("65535-65535,0") == {65535}
+    with pytest.raises(ValueError, match="0 is no port"):
+        ports("0-0")

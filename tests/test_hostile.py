@@ -310,6 +310,22 @@ def test_connections_that_wait_have_their_listener_s_name() -> None:
         end.close()
 
 
+@needs_own_proc
+def test_proc_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/proc/ and a link to /proc are /proc, where the kernel is asked."""
+    (tmp_path / "link").symlink_to("/proc")
+    monkeypatch.chdir("/")
+    name = b"\0here %d\n" % os.getpid() + FORGED % 4244
+    forger = bound(name)
+    expected = printed("-ie")
+    for root in ("/proc/", "//proc", "/proc/.", "/./proc", "proc", str(tmp_path / "link")):
+        assert Proc(root).own
+        assert not [row for row in unix_rows("--proc", root) if row["inode"] == 4244], root
+        flags = re.findall(rb"flags=\S+  mtu \d+", printed("-ie", "--proc", root))
+        assert flags == re.findall(rb"flags=\S+  mtu \d+", expected)
+    forger.close()
+
+
 def test_elsewhere_a_forged_row_cannot_be_told(proc_tree: Tree) -> None:
     """Of another machine's table there is nothing to ask; half a name is no row, though, and
     nothing that is printed moves a cursor."""

@@ -17,7 +17,7 @@ from ..options import FAMILIES, MODES, Misuse, Options, nearest
 from .getopt import LONG, Bad, words
 from .settings import EXAMPLES, OPTIONS, TITLE_PLACES
 
-USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
+USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
 
 
 class Netstat(click.Command):
@@ -29,8 +29,10 @@ class Netstat(click.Command):
             said = args if ctx.resilient_parsing else self.canonical(ctx, args)
             return super().parse_args(ctx, said)
         except click.UsageError as error:
-            click.echo(f"{ctx.info_name}: {error.format_message()}", err=True)
+            warn(f"{ctx.info_name}: {error.format_message()}")
             ctx.exit(2)
+        except Stop as stop:
+            ctx.exit(stopped(stop))
 
     def canonical(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The same options in full, acted upon in order as netstat does: --help, --version, a
@@ -46,16 +48,16 @@ class Netstat(click.Command):
         try:
             for word in words(args, own, strict="POSIXLY_CORRECT" in os.environ):
                 if word.name in ("help", "?"):
-                    self.tell(ctx, error=word.name == "?")
+                    self.usage(ctx, error=word.name == "?")
                 elif word.name == "version":
-                    click.echo(f"pynetstat {__version__}")
+                    tell(f"pynetstat {__version__}\n")
                     ctx.exit(0)
                 elif word.name == "tcpip":
-                    click.echo("netstat.c: Internal Error `longopts 1 range'.", err=True)
+                    warn("netstat.c: Internal Error `longopts 1 range'.")
                 elif word.name == "protocol":
                     said += family_options(word.value or "", families)
                 elif word.name == "context" and not selinux():
-                    click.echo("SELinux is not enabled on this machine.", err=True)
+                    warn("SELinux is not enabled on this machine.")
                     ctx.exit(1)
                 else:
                     said.append(f"--{word.name}")
@@ -70,10 +72,10 @@ class Netstat(click.Command):
             wrong(ctx, f"{ctx.info_name}: --diagnose looks at everything; -r, -i, -s and -M do not")
         return said
 
-    def tell(self, ctx: click.Context, error: bool) -> NoReturn:
+    def usage(self, ctx: click.Context, error: bool) -> NoReturn:
         if error:
             wrong(ctx, "")
-        click.echo(ctx.get_help())
+        tell(f"{ctx.get_help()}\n")
         ctx.exit(0)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -92,8 +94,8 @@ class Netstat(click.Command):
 def wrong(ctx: click.Context, message: str) -> NoReturn:
     """A command line that makes no sense: what is wrong, the short usage, status 3."""
     if message:
-        click.echo(message, err=True)
-    click.echo(USAGE, err=True, nl=False)
+        warn(message)
+    warn(USAGE)
     ctx.exit(3)
 
 
@@ -102,11 +104,11 @@ def family_options(value: str, families: list[str]) -> list[str]:
     said = []
     for word in value[:255].split(","):
         if word not in FAMILIES:
-            click.echo(f"Unknown address family `{word}'.", err=True)
+            warn(f"Unknown address family `{word}'.")
             click.get_current_context().exit(1)
         name = FAMILIES[word]
         if len(",".join(families)) + 1 + len(name) >= 256:
-            click.echo("Too much address family arguments.", err=True)
+            warn("Too much address family arguments.")
             break
         families.append(name)
         said += ["--protocol", name]
@@ -121,11 +123,9 @@ def selinux() -> bool:
 def run(**given: Any) -> None:
     """Show network connections, routes, interfaces, groups and statistics."""
     del given["help"], given["version"]  # acted upon while the options were read
-    if given.pop("json_schema"):
-        sys.exit(print_schema())
     try:
-        if sys.stdout is None:  # `>&-`
-            raise Stop("pynetstat: standard output: closed")
+        if given.pop("json_schema"):
+            sys.exit(print_schema())
         show = printer(given)
         proc = Proc(given["root"], warn)
         if sys.stderr and sys.stderr.isatty():
@@ -134,14 +134,26 @@ def run(**given: Any) -> None:
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
         status = 2
-    except Stop as stop:  # of the output, which takes no more
-        if stop.message:
-            warn(stop.message)
-        # What is left in its buffer gets a place to go.
-        with contextlib.suppress(OSError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+    except Stop as stop:
+        status = stopped(stop)
     sys.exit(status)
+
+
+def stopped(stop: Stop) -> int:
+    """The status when stdout takes no more. What is left in its buffer gets a place to go, so
+    that it is not complained of a second time."""
+    if stop.message:
+        warn(stop.message)
+    with contextlib.suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def tell(text: str) -> None:
+    """Text on stdout; Stop where it cannot be written."""
+    from ..run import put
+
+    put(sys.stdout.buffer, text.encode("utf-8"), flush=True)
 
 
 def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
@@ -165,7 +177,7 @@ def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
 def print_schema() -> int:
     from importlib.resources import files
 
-    click.echo(files("pynetstat").joinpath("schema.json").read_text("utf-8"), nl=False)
+    tell(files("pynetstat").joinpath("schema.json").read_text("utf-8"))
     return 0
 
 
@@ -191,9 +203,17 @@ def progress(text: str) -> None:
 
 
 def warn(message: str) -> None:
-    """A notice on stderr; where there is none, it is lost without harm."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        print(message, file=sys.stderr, flush=True)
+    """A notice on stderr, in printable text; where there is no stderr it is lost, never printed
+    on stdout."""
+    if sys.stderr is None:
+        return
+    lines = message.split("\n")
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        from ..text import unsafe
+
+        lines = [unsafe().sub("?", line) for line in lines]
+    with contextlib.suppress(OSError, ValueError):
+        print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 for decorate in reversed(OPTIONS):
