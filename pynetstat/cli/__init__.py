@@ -209,9 +209,9 @@ def warn(message: str) -> None:
         return
     lines = message.split("\n")
     if not all(line.isascii() and line.isprintable() for line in lines):
-        from ..text import unsafe
+        from ..text import cleaned
 
-        lines = [unsafe().sub("?", line) for line in lines]
+        lines = list(map(cleaned, lines))
     with contextlib.suppress(OSError, ValueError):
         print("\n".join(lines), file=sys.stderr, flush=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..formats.markup import RAW
 from ..options import Options, listings, nearest
 
 LONGEST = 1e8  # seconds; what is longer the system's calls do not take
@@ -37,6 +38,9 @@ class Format(Text):
     name = "format"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value in RAW:
+            safe = RAW[value]
+            self.fail(f"{value} escapes no program's name; use {safe}", param, ctx)
         if value not in OWN_FORMATS and value not in tabular_formats():
             valid = [*OWN_FORMATS, *tabular_formats()]
             hint = nearest(value, valid)
@@ -102,4 +106,4 @@ def offered(words: list[str]) -> list[Any]:
 def tabular_formats() -> list[str]:
     from tabulate import tabulate_formats
 
-    return list(tabulate_formats)
+    return [name for name in tabulate_formats if name not in RAW]
