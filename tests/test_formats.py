@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, needs_namespaces, needs_root, tcp_file
+from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.cli.types import tabular_formats
@@ -27,7 +27,7 @@ NASTY = "\x1b[2Jevil\n=cmd|' /C calc'!A1\t\x7f\xc2\x9b31m\xe2\x80\xaeabc\xff"  #
 
 
 def out(*options: str) -> bytes:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exit_code == 0, result.output
     return result.stdout_bytes
 
@@ -129,7 +129,7 @@ def test_count_by(capture: str) -> None:
 
 def test_a_missing_table_leaves_valid_json(proc_tree: Tree) -> None:
     root = proc_tree(udp=tcp_file(1))
-    result = CliRunner().invoke(main, ["-tn", "--json", "--proc", str(root)])
+    result = invoke(main, ["-tn", "--json", "--proc", str(root)])
     document = json.loads(result.stdout)
     assert result.exit_code == 1 and document["sockets"] == []
     assert "no support for `AF INET (tcp)'" in document["incomplete"][0]["reason"]
@@ -197,10 +197,10 @@ def test_marks_and_blanks_that_cannot_be_told_apart() -> None:
 def test_a_path_that_is_no_utf_8(tmp_path: Path) -> None:
     """The document stays valid UTF-8, and nothing reaches stderr raw."""
     root = os.fsdecode(bytes(tmp_path) + b"/\xff\x1b[1m")
-    result = CliRunner().invoke(main, ["-tn", "--json", "--proc", root])
+    result = invoke(main, ["-tn", "--json", "--proc", root])
     reason = json.loads(result.stdout)["incomplete"][0]["reason"]
     assert reason.encode("utf-8") and "\x1b" not in result.stderr
-    result = CliRunner().invoke(main, ["-rn", "--json", "--proc", root])
+    result = invoke(main, ["-rn", "--json", "--proc", root])
     reason = json.loads(result.stdout)["incomplete"][0]["reason"]
     assert "\\xff\x1b[1m/net/route" in reason and "??[1m/net/route" in result.stderr
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from click.testing import CliRunner
+from runner import invoke
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
@@ -177,6 +177,6 @@ def test_the_right_characters() -> None:
 
 @pytest.mark.parametrize("format", RAW)
 def test_formats_that_escape_nothing_are_refused(format: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["-t", "--format", format, "--proc", str(tmp_path)])
+    result = invoke(main, ["-t", "--format", format, "--proc", str(tmp_path)])
     assert result.exit_code == 2 and result.stdout == ""
     assert f"use {RAW[format]}" in result.stderr

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.collectors.linux.inet import InetSocket
@@ -212,7 +212,7 @@ def test_a_field_that_none_has_where_no_table_is(
 ) -> None:
     """The mistake is told as it is where the table can be read."""
     words = [*options.split(), "--proc", str(tmp_path), "--format", format]
-    result = CliRunner().invoke(main, [*words, "--count-by", f"{field},foo-bar"])
+    result = invoke(main, [*words, "--count-by", f"{field},foo-bar"])
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
     assert f"cannot count by `{field or 'foo-bar'}'; fields: " in result.stderr
     assert result.stdout == ""
