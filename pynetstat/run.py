@@ -69,6 +69,7 @@ class Run:
         for, since a table that is missing may end the run."""
         self.owners, self.unowned = None, 0
         self.proc.troubles.clear()
+        self.proc.notices = 0
         self.proc.unseen.clear()
         try:
             if self.options.count_by:
@@ -208,6 +209,10 @@ def check(run: Run) -> None:
     if run.filter:
         for listing in run.listings():
             run.filter.check(listing.record)
+    if options.count_by:
+        from .stages.count import check_fields
+
+        check_fields([listing.record for listing in run.listings()], options.count_by)
     names = [*options.columns, *options.sort_keys]
     if names:
         valid = dict.fromkeys(name for found in run.listings() for name in found.record._fields)
@@ -219,19 +224,38 @@ def check(run: Run) -> None:
 
 def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
     """What cannot be written ends the program. That nobody reads on is nothing to speak of:
-    Windows, which has no SIGPIPE, calls it an invalid argument."""
+    Windows, which has no SIGPIPE, calls it an invalid argument. A reader that is slow is waited
+    for, even where the pipe does not block."""
     rest = memoryview(piece)
     try:
-        while rest:  # PYTHONUNBUFFERED gives us the bare file, which may take a part only
-            taken = out.write(rest)
-            if taken is None:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            rest = rest[taken:]
-        if flush:
-            out.flush()
+        while rest:
+            try:
+                # PYTHONUNBUFFERED gives us the bare file, which may take a part only
+                taken = out.write(rest)
+            except BlockingIOError as error:
+                taken = error.characters_written
+            rest = rest[taken or 0 :]
+            if rest:
+                wait_for_reader(out)
+        while flush:
+            try:
+                out.flush()
+                flush = False
+            except BlockingIOError:
+                wait_for_reader(out)
     except OSError as error:
         gone = error.errno in (errno.EPIPE, errno.EINVAL)
         raise Stop("" if gone else f"pynetstat: standard output: {reason(error)}") from error
+
+
+def wait_for_reader(out: BinaryIO) -> None:
+    """Return when the output takes more; at once where nobody can tell."""
+    import select
+
+    if hasattr(select, "poll"):
+        ready = select.poll()
+        ready.register(out.fileno(), select.POLLOUT)
+        ready.poll()
 
 
 def bare(proc: Proc) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,14 @@ WHOLE = 1 << 25  # bytes of a table that is taken in one piece: more than any ke
 
 # Windows would turn line ends around; and what is a pipe, in a copy of some /proc, has no end.
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+READ |= getattr(os, "O_NOCTTY", 0)
+
+
+# A table of more bytes is refused: 14 million sockets, where no kernel has seen more than a few.
+MOST = 1 << 31
+
+
+NOTICES = 1000  # of one round, for a file may hold millions of lines that are no rows
 
 
 # What netstat says to a user who may not look into every process
@@ -55,14 +62,24 @@ class Proc:
     """
 
     def __init__(self, root: str = "/proc", warn: Callable[[str], None] | None = None) -> None:
-        self.root = root
-        self.warn = warn or (lambda message: None)
+        # /proc/ and a link to /proc are /proc: there the kernel may be asked.
+        self.root = "/proc" if same_folder(root, "/proc") else root
+        self.print_notice = warn or (lambda message: None)
+        self.notices = 0
         self.progress: Callable[[str], None] = lambda text: None  # told while it takes long
         self.troubles: list[str] = []
         self.unseen: list[tuple[str, str, int | None]] = []
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
+
+    def warn(self, message: str) -> None:
+        """One line of text for the user, up to a number of them in each round."""
+        self.notices += 1
+        if self.notices <= NOTICES:
+            self.print_notice(message)
+        elif self.notices == NOTICES + 1:
+            self.print_notice(f"({NOTICES:,} notices; no more are shown.)")
 
     @property
     def own(self) -> bool:
@@ -114,7 +131,7 @@ class Proc:
         descriptor = os.open(self.path(name), READ)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             most = size  # a device may have no end
-        return self._blocks(self.path(name), descriptor, size, most or sys.maxsize)
+        return self._blocks(self.path(name), descriptor, size, most or MOST)
 
     def _blocks(self, path: str, descriptor: int, size: int, most: int) -> Iterator[str]:
         rest = b""
@@ -130,11 +147,12 @@ class Proc:
                 if not data:
                     return
                 most -= len(data) - len(rest)
-                if most < 0:
-                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-                # At the end of the file, and where a line fills the block, all of it goes.
-                end = len(data) if wanted > 0 else data.rfind(b"\n") + 1 or len(data)
+                # At the end of the file all of it goes.
+                end = len(data) if wanted > 0 else data.rfind(b"\n") + 1
                 rest = data[end:]
+                if most < 0 or not end:  # no table has a line of a whole block
+                    rest = b"" if most < 0 else rest
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
                 yield data[:end].decode("latin-1")
         except OSError as error:
             if rest:
@@ -169,12 +187,29 @@ class Proc:
 
     def read(self, name: str) -> str:
         """A whole small file, one character per byte."""
-        with open(self.path(name), "rb", opener=lambda path, _: os.open(path, READ)) as file:
-            return file.read(1 << 24).decode("latin-1")
+        return small_file(self.path(name)).decode("latin-1")
 
     def pids(self) -> list[str]:
         """The processes, in directory order, as netstat walks them."""
         return list(filter(str.isdecimal, os.listdir(self.root)))
+
+
+def same_folder(path: str, other: str) -> bool:
+    """True if both paths lead to the same folder, however they are written."""
+    try:
+        return path == other or os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
+def small_file(path: str, most: int = 1 << 24) -> bytes:
+    """A whole small file, at most 16 MiB of it. A pipe in its place never makes us wait."""
+    with open(path, "rb", buffering=0, opener=lambda path, _: os.open(path, READ)) as file:
+        parts = []
+        while most > 0 and (part := os.read(file.fileno(), min(most, 1 << 16))):
+            parts.append(part)
+            most -= len(part)
+    return b"".join(parts)
 
 
 def lines_of(block: str) -> Iterator[str]:

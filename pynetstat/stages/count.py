@@ -24,6 +24,13 @@ class Group(NamedTuple):
     length: int | None = None
 
 
+def check_fields(records: Sequence[Any], fields: Sequence[str]) -> None:
+    """Misuse where none of these types of record has all the fields to count by."""
+    groups = [group(text) for text in fields]
+    if not any(has(record, groups) for record in records):
+        raise Misuse(no_field(records, groups))
+
+
 def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | None = None) -> Table:
     """How many rows there are of each combination of values, the most frequent first.
 
@@ -39,7 +46,7 @@ def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | No
         if isinstance(table, Remark):
             continue
         records.append(table.record)
-        if all(one.field in table.record._fields for one in groups):
+        if has(table.record, groups):
             record = table.record
             if len(table):
                 add(numbers, shown, [values(table, one) for one in groups])
@@ -47,6 +54,11 @@ def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | No
         raise Misuse(no_field(records, groups))
     rows = sorted_table(counted(record, groups, numbers, shown), ["-count", *names(groups)])
     return rows if top is None else rows.order(range(min(top, len(rows))))
+
+
+def has(record: Any, groups: Sequence[Group]) -> bool:
+    """True if this type of record has all fields that are counted by."""
+    return {one.field for one in groups} <= set(record._fields)
 
 
 def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -> None:

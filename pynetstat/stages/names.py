@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..kernel.proc import Proc
+from ..kernel.proc import Proc, small_file
 from ..options import Options
 from ..table import Remark, Table
 
@@ -219,11 +219,10 @@ def system_path(path: str) -> str:
 def words_of(path: str) -> Iterator[list[str]]:
     """The lines of a file of the system that have at least two words; # starts a comment."""
     try:
-        with open(system_path(path), "rb") as file:
-            content = file.read(1 << 24)
+        lines = small_file(system_path(path)).split(b"\n")
     except OSError:
         return
-    for line in content.split(b"\n"):
+    for line in lines:
         words = line.partition(b"#")[0].split()  # of bytes: at the blanks of the C locale
         if len(words) > 1:
             yield [word.decode("latin-1") for word in words]

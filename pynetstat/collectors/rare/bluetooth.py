@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...cells import blank, which
-from ...kernel.proc import Proc, Stop, lines_of
+from ...kernel.proc import Proc, Stop, lines_of, small_file
 from ...listing import Column, Listing
 from ...options import Options
 from ...table import Remark, Table, joined
@@ -85,8 +85,7 @@ def content(proc: Proc, name: str) -> str | None:
     if proc.root != "/proc":
         return None
     try:
-        with open(f"{FOLDER}/{name}", "rb") as file:
-            return file.read(1 << 24).decode("latin-1")
+        return small_file(f"{FOLDER}/{name}").decode("latin-1")
     except OSError:
         return None
 
