@@ -248,7 +248,6 @@ def guided(seconds: int, folder: Path) -> None:
         import pynetstat.cli
         import pynetstat.collectors as collectors
         import pynetstat.stages.owners
-        from pynetstat.kernel.proc import Proc
         from pynetstat.options import Options, listings
         from pynetstat.run import show
 
@@ -278,7 +277,7 @@ def guided(seconds: int, folder: Path) -> None:
         path = folder / "net" / file
         path.write_bytes(data[1:])
         sink: Any = Sink()
-        show(options, Proc(str(folder)), sink)
+        show(options.replace(root=str(folder)), sink)
         path.unlink()
 
     corpus = folder / "corpus"

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pynetstat.collectors.linux import inet, unix
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Misuse, Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages.filters import Filter, FilterError, from_options, parse
 from pynetstat.stages.filters.hosts import ports
 from pynetstat.stages.filters.patterns import pattern
@@ -93,7 +94,7 @@ def proc(tmp_path_factory: pytest.TempPathFactory) -> Proc:
 @pytest.fixture(scope="module")
 def tables(proc: Proc) -> list[Table]:
     options = Options(all=True, tcp=True, udp=True, raw=True, root=proc.root, source="proc")
-    found = [*inet.collect(proc, options), *unix.collect(proc, options)]
+    found = [*inet.collect(proc, options, Outcome()), *unix.collect(proc, options, Outcome())]
     result = [table for table in found if isinstance(table, Table) and len(table)]
     for table in result:
         owners = [OWNERS.get(inode, (None, None, None)) for inode in table["inode"]]
@@ -859,7 +860,9 @@ def test_ss_finds_the_same_sockets(template: str, world: World) -> None:
     theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
     options = Options(all=True, tcp=True, udp=True, source="proc")
     proc = Proc()
-    table = joined(inet.InetSocket, (one for one in inet.collect(proc, options) if len(one)))
+    table = joined(
+        inet.InetSocket, (one for one in inet.collect(proc, options, Outcome()) if len(one))
+    )
     table = parse(expression).keep(table)
     sides = ("local_address", "local_port", "remote_address", "remote_port")
     ours = {
@@ -888,7 +891,9 @@ def test_ss_finds_the_same_unix_sockets(expression: str, world: World) -> None:
     own = {os.fstat(made.fileno()).st_ino for made in world.sockets}
     theirs = {int(words[-3]) for words in ask_ss("-Hxan", *expression.split())}
     options = Options(all=True, families=("unix",))
-    tables = [table for table in unix.collect(Proc(), options) if isinstance(table, Table)]
+    tables = [
+        table for table in unix.collect(Proc(), options, Outcome()) if isinstance(table, Table)
+    ]
     assert kept(parse(expression), tables) & own == theirs & own
 
 

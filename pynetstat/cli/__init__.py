@@ -7,14 +7,15 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from .. import __version__
-from ..kernel.proc import Proc, Stop
+from ..listing import Stop
 from ..options import Misuse, Options
+from ..outcome import ignore
 from ..settings import EXAMPLES, SETTINGS, SUMMARY, Setting
 from .reading import End, Reading, defaults
 from .types import TYPES
@@ -105,10 +106,9 @@ def run(**given: Any) -> None:
         if given.pop("json_schema"):
             sys.exit(print_schema())
         show = printer(given)
-        proc = Proc(given["root"], warn)
-        if sys.stderr and sys.stderr.isatty():
-            proc.progress = progress
-        status = show(settled(given), proc, sys.stdout.buffer)
+        watched = sys.stderr and sys.stderr.isatty()
+        told = progress if watched else ignore
+        status = show(settled(given), sys.stdout.buffer, warn, told)
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
         status = 2
@@ -134,7 +134,7 @@ def tell(text: str) -> None:
     put(sys.stdout.buffer, text.encode("utf-8"), flush=True)
 
 
-def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
+def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
     if word is not None:
@@ -160,14 +160,11 @@ def print_schema() -> int:
 
 
 def settled(given: dict[str, Any]) -> Options:
-    """-n is all three of --numeric-*; -Z brings -p; a filter brings the stage it asks."""
+    """The options, where -n stands for all three of --numeric-* and --json for a format."""
     if given.pop("numeric"):
         given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
-    given["programs"] = given["programs"] or given["context"]
     if given.pop("json"):
         given["format"] = "json"
-    if given["rounds"] or given["interval"] != 1.0:
-        given["continuous"] = True
     return Options(**given)
 
 

@@ -12,7 +12,8 @@ import click
 
 from ..formats import OWN
 from ..formats.markup import RAW
-from ..options import Options, listings, nearest
+from ..options import Options, nearest
+from ..plan import wanted
 from ..settings import DEFAULTS, Setting
 from ..text import printable
 
@@ -126,7 +127,7 @@ class Fields(Text):
         from .. import collectors
 
         options = Options(**{name: ctx.params[name] for name in DEFAULTS if name in ctx.params})
-        found = [collectors.find(*key).record._fields for key in listings(options)]
+        found = [collectors.find(*key).record._fields for key in wanted(options)]
         return dict.fromkeys(name for names in found for name in names)
 
 

@@ -14,18 +14,19 @@ from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ..listing import Listing
+from ..listing import Layout, Section
 from ..options import Options
 from ..table import Remark, Table
 from ..text import cleaned, set_of, valid
 
 SCHEMA = "pynetstat/1"
 
-Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
 Incomplete = Callable[[], list[dict[str, Any]]]
 
 
-def render(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+def render(
+    sections: Iterable[Section], options: Options, incomplete: Incomplete
+) -> Iterator[bytes]:
     """The format that the options name. A document of json streams, and ends whole even where
     a listing broke off: what is missing then stands in `incomplete`."""
     if options.format == "json":
@@ -44,7 +45,9 @@ def render(sections: Sections, options: Options, incomplete: Incomplete) -> Iter
         first = True  # another listing has a header of its own
 
 
-def document(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+def document(
+    sections: Iterable[Section], options: Options, incomplete: Incomplete
+) -> Iterator[bytes]:
     host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
     envelope = {
         "schema": SCHEMA,
@@ -72,7 +75,7 @@ def document(sections: Sections, options: Options, incomplete: Incomplete) -> It
     yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
 
 
-def statistics(tables: Iterable[Table | Remark]) -> str:
+def statistics(tables: Iterable[Table | Remark | Layout]) -> str:
     """The kernel's names in two levels: {"Tcp": {"ActiveOpens": 1}}."""
     sections: dict[str, dict[str, int]] = {}
     for table in tables:

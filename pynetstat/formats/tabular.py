@@ -8,18 +8,16 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ..listing import Listing
+from ..listing import Section
 from ..options import Options
-from ..table import Remark, Table, joined
+from ..table import Table, joined
 from ..text import safe_cells
 from .markup import ESCAPES
 from .structured import chosen, plain
 
-Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
-
 
 def render(
-    sections: Sections, options: Options, incomplete: Callable[[], Any] | None = None
+    sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     """A table for each listing; a field that is empty in every row is left out, unless it was
     asked for by name."""

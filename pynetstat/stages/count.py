@@ -9,6 +9,7 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
+from ..listing import Layout
 from ..options import Misuse
 from ..table import Remark, Table
 from .sort import by_family, sorted_table
@@ -31,7 +32,9 @@ def check_fields(records: Sequence[Any], fields: Sequence[str]) -> None:
         raise Misuse(no_field(records, groups))
 
 
-def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | None = None) -> Table:
+def count(
+    tables: Iterable[Table | Remark | Layout], fields: Sequence[str], top: int | None = None
+) -> Table:
     """How many rows there are of each combination of values, the most frequent first.
 
     `remote_network/24` and `local_network/64` are networks of that many bits (IPv4 addresses
@@ -43,7 +46,7 @@ def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | No
     shown: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     record, records = None, []
     for table in tables:
-        if isinstance(table, Remark):
+        if not isinstance(table, Table):
             continue
         records.append(table.record)
         if has(table.record, groups):
@@ -53,7 +56,7 @@ def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | No
     if record is None and records:
         raise Misuse(no_field(records, groups))
     rows = sorted_table(counted(record, groups, numbers, shown), ["-count", *names(groups)])
-    return rows if top is None else rows.order(range(min(top, len(rows))))
+    return rows if top is None else rows.pick(range(min(top, len(rows))))
 
 
 def has(record: Any, groups: Sequence[Group]) -> bool:
