@@ -33,7 +33,7 @@ import etc
 import trees
 from runner import invoke
 
-from pynetstat.cli.types import tabular_formats
+from pynetstat.cli.values import tabular_formats
 from pynetstat.formats import OWN
 
 MOST = 2 << 30  # bytes of memory that a run may take
@@ -161,7 +161,7 @@ def mount(source: str, target: str) -> None:
 
 def beside(first: int, count: int) -> int:
     """In namespaces of our own: each tree over /proc, netstat and ours over it."""
-    import pynetstat.cli  # noqa: F401 - warm before the forks
+    import pynetstat.cli.command  # noqa: F401 - warm before the forks
 
     start, findings, runs = time.monotonic(), 0, 0
     present = real_interfaces()
@@ -245,7 +245,7 @@ def guided(seconds: int, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["pynetstat"]):
-        import pynetstat.cli
+        import pynetstat.cli.action
         import pynetstat.collectors as collectors
         import pynetstat.stages.owners
         from pynetstat.options import Options, listings
@@ -256,7 +256,7 @@ def guided(seconds: int, folder: Path) -> None:
             context = main.make_context("pynetstat", [*shlex.split(words), "-n"])
             known = {"numeric", "json", *Options.__annotations__}
             given = {name: value for name, value in context.params.items() if name in known}
-            options = pynetstat.cli.settled(given)
+            options = pynetstat.cli.action.settled(given)
             for key in listings(options):
                 collectors.find(*key)
             CHOICES.append((options, FILES[words]))

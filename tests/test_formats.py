@@ -17,7 +17,7 @@ from conftest import Tree, needs_namespaces, needs_root, tcp_file
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.cli.types import tabular_formats
+from pynetstat.cli.values import tabular_formats
 from pynetstat.formats.structured import cell, harmless, objects
 from pynetstat.options import Options
 from pynetstat.table import Table

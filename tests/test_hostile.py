@@ -23,7 +23,7 @@ from conftest import TCP_HEADING, Tree, needs_ip, needs_namespaces, needs_root, 
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.cli.types import tabular_formats
+from pynetstat.cli.values import tabular_formats
 from pynetstat.kernel.proc import Proc
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has /proc")

@@ -83,9 +83,9 @@ def test_imports_go_down(path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "users"),
     [
-        ("click", {"cli/__init__.py", "cli/types.py"}),
+        ("click", {"cli/command.py", "cli/types.py"}),
         ("psutil", {"cli/types.py", "collectors/portable"}),
-        ("tabulate", {"cli/types.py", "formats/tabular.py"}),
+        ("tabulate", {"cli/values.py", "formats/tabular.py"}),
     ],
 )
 def test_a_library_has_its_place(library: str, users: set[str]) -> None:
@@ -114,8 +114,9 @@ def test_the_top_level_is_what_the_owner_wants() -> None:
 def test_tan_imports_nothing_heavy(proc_tree: Tree) -> None:
     root = proc_tree(tcp=tcp_file(3), tcp6=tcp_file(0))
     script = (
-        "import sys, pynetstat.cli as cli\n"
-        f"try: cli.main(['-tan', '--proc', {str(root)!r}], standalone_mode=False)\n"
+        "import sys, pynetstat.__main__ as program\n"
+        f"sys.argv = ['pynetstat', '-tan', '--proc', {str(root)!r}]\n"
+        "try: program.start()\n"
         "except SystemExit: pass\n"
         "print(*sorted(sys.modules), file=sys.stderr)"
     )
@@ -123,7 +124,14 @@ def test_tan_imports_nothing_heavy(proc_tree: Tree) -> None:
     assert done.stdout.count("\n") == 5, done.stderr
     loaded = set(done.stderr.split())
     heavy = {"psutil", "tabulate", "json", "importlib.metadata", "concurrent.futures", "ipaddress"}
-    heavy |= {"csv", "ctypes", "pynetstat.stages.owners", "pynetstat.stages.names"}
+    heavy |= {
+        "click",
+        "typing",
+        "csv",
+        "ctypes",
+        "pynetstat.stages.owners",
+        "pynetstat.stages.names",
+    }
     assert not loaded & heavy
 
 

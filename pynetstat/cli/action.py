@@ -1,0 +1,151 @@
+"""What a command line does: it is read, it becomes Options, and the listing is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from .. import __version__
+from ..listing import Stop
+from ..options import Misuse, Options
+from ..outcome import ignore
+from .reading import End, Reading, defaults
+from .values import converted
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
+
+
+def fields(words: Sequence[str], name: str) -> dict[str, Any]:
+    """Every field with its value, as the words of a command line say it; SystemExit where they
+    end the program. `name` is the program's, for messages."""
+    reading = Reading(strict="POSIXLY_CORRECT" in os.environ)
+    try:
+        for notice in reading.read(words):
+            warn(notice)
+    except End as end:
+        sys.exit(ended(end, name))
+    given = defaults()
+    try:
+        for setting, value in reading.said.values():
+            given[setting.field] = converted(setting, value)
+    except Misuse as misuse:
+        warn(f"{name}: {misuse}")
+        sys.exit(2)
+    return given
+
+
+def ended(end: End, name: str) -> int:
+    """The command line itself ends the program: with a text, or for what is wrong with it;
+    the exit status."""
+    if end.show == "usage":
+        message = f"{name}: {end.message}\n" if end.message else ""
+        warn(message + USAGE)
+    elif end.message:
+        warn(end.message)
+    try:
+        if end.show == "help":
+            from .help import help_text
+
+            tell(help_text(name))
+        elif end.show == "version":
+            tell(f"pynetstat {__version__}\n")
+    except Stop as stop:
+        return stopped(stop)
+    return end.status
+
+
+def run(**given: Any) -> None:
+    """Do what the fields of a command line ask for; SystemExit with the status."""
+    try:
+        if given.pop("json_schema"):
+            sys.exit(print_schema())
+        show = printer(given)
+        watched = sys.stderr and sys.stderr.isatty()
+        told = progress if watched else ignore
+        status = show(settled(given), sys.stdout.buffer, warn, told)
+    except Misuse as misuse:
+        warn(f"pynetstat: {misuse}")
+        status = 2
+    except Stop as stop:
+        status = stopped(stop)
+    sys.exit(status)
+
+
+def stopped(stop: Stop) -> int:
+    """The status when stdout takes no more. What is left in its buffer gets a place to go, so
+    that it is not complained of a second time."""
+    if stop.message:
+        warn(stop.message)
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def tell(text: str) -> None:
+    """Text on stdout; Stop where it cannot be written."""
+    from ..run import put
+
+    put(sys.stdout.buffer, text.encode("utf-8"), flush=True)
+
+
+def printer(given: dict[str, Any]) -> Callable[..., int]:
+    """What prints: the listings, the diagnosis, or the explanation of a word."""
+    word, diagnosis = given.pop("explain"), given.pop("diagnose")
+    if word is not None:
+        from functools import partial
+
+        from ..diagnosis.explain import explain
+
+        return partial(explain, word)
+    if diagnosis:
+        from ..diagnosis import show as show_diagnosis
+
+        if given["continuous"] or given["rounds"]:
+            raise Misuse("--diagnose looks once (twice, --interval apart): no -c, no --count")
+        return show_diagnosis
+    from ..run import show
+
+    return show
+
+
+def print_schema() -> int:
+    from importlib.resources import files
+
+    tell(files("pynetstat").joinpath("schema.json").read_text("utf-8"))
+    return 0
+
+
+def settled(given: dict[str, Any]) -> Options:
+    """The options, where -n stands for all three of --numeric-* and --json for a format."""
+    if given.pop("numeric"):
+        given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
+    if given.pop("json"):
+        given["format"] = "json"
+    return Options(**given)
+
+
+def progress(text: str) -> None:
+    """One line at the terminal that is written over, and wiped in the end."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+def warn(message: str) -> None:
+    """A notice on stderr, in printable text; where there is no stderr it is lost, never printed
+    on stdout."""
+    if sys.stderr is None:
+        return
+    lines = message.split("\n")
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        from ..text import cleaned
+
+        lines = list(map(cleaned, lines))
+    with suppress(OSError, ValueError):
+        print("\n".join(lines), file=sys.stderr, flush=True)
