@@ -507,7 +507,7 @@ def test_no_shorthand_no_filter() -> None:
     "given, shown, word, message",
     [
         ({"state": ("listning",)}, "--state listning", "listning", "did you mean `listening'?"),
-        ({"state": ("closing,x",)}, "--state x", "x", "no such state: established, "),
+        ({"state": ("closing,x",)}, "--state x", "x", "no such state `x'; there are: "),
         ({"port": "80,"}, "--port 80,", "80,", "no such service"),
         ({"port": "9-8"}, "--port 9-8", "9-8", "the lower one first"),
         ({"port": "8-70000"}, "--port 8-70000", "8-70000", "the lower one first"),

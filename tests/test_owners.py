@@ -1,4 +1,4 @@
-"""Who holds a socket: real processes, captures, and two processes that share the scan."""
+"""Who holds a socket: real processes, captures, and two threads that share the scan."""
 
 from __future__ import annotations
 
@@ -108,38 +108,23 @@ def test_the_scan_stops_once_all_are_found(proc_tree: Tree) -> None:
     for pid in range(1, 40):
         process(root, str(pid), b"prog\0", f3="socket:[1000]")
     found = owners.Owners(Proc(str(root)), Options())
-    table = Table(dict, 1, inode=[1000])
+    table = Table(dict, 1, inode=[1000], state=["LISTEN"])
     found.attribute([table])
     assert table["program"] == ["prog"]
     assert len(list(found.scan)) == (38 if os.geteuid() == 0 else 0)
 
 
-def test_two_processes_find_what_one_finds(proc_tree: Tree) -> None:
+def test_two_threads_find_what_one_finds(proc_tree: Tree) -> None:
     root = proc_tree()
     for pid in range(1, 300):
         process(root, str(pid), b"/bin/p%d\0" % pid, f3=f"socket:[{pid + 1000}]", f4="socket:[77]")
     inodes = [*range(1000, 1310), 77]
-    tables = [Table(dict, len(inodes), inode=inodes) for _ in range(2)]
+    state = ["LISTEN"] * len(inodes)
+    tables = [Table(dict, len(inodes), inode=inodes, state=state) for _ in range(2)]
     for crowd, table in zip((False, True), tables):
         owners.Owners(Proc(str(root)), Options(), every=True, crowd=crowd).attribute([table])
     for name in ("pid", "program", "owner", "processes"):
         assert tables[0][name] == tables[1][name], name
-
-
-def test_a_helper_that_dies_is_made_up_for(proc_tree: Tree) -> None:
-    root = proc_tree()
-    for pid in range(1, 20):
-        process(root, str(pid), b"prog\0", f3=f"socket:[{pid + 1000}]")
-
-    def look(folder: str) -> owners.Holding | None:
-        if os.getpid() != here:
-            os._exit(9)
-        return folder, "prog", "-", ["3"], [int(folder) + 1000]
-
-    here = os.getpid()
-    folders = Proc(str(root)).pids()
-    helper = owners.Helper(folders, look)
-    assert helper.answer() == {}
 
 
 @needs_root

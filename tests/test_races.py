@@ -154,6 +154,6 @@ def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any
         return read(folder)
 
     monkeypatch.setattr(owners, "program_name", meanwhile)
-    table = Table(dict, 2, inode=[1001, 1009])
+    table = Table(dict, 2, inode=[1001, 1009], state=["LISTEN"] * 2)
     Owners(Proc(str(tmp_path)), Options()).attribute([table])
     assert table["program"] == ["after", None]

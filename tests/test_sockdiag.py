@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from conftest import NETSTAT, needs_ip, needs_namespaces, needs_netstat, needs_root, pynetstat
 
-from pynetstat.kernel import sockdiag
+from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 
@@ -135,7 +134,7 @@ def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(sockdiag.socket, "socket", refused)
+    monkeypatch.setattr(netlink.socket, "socket", refused)
     assert sockdiag.tcp_sockets(Proc(), Options(), "") is None
 
 
@@ -144,23 +143,6 @@ def test_the_kernel_selects(many_sockets: None) -> None:
     assert listening is not None
     codes = b"".join(fields["code"] for _, fields in listening)
     assert set(codes) == {sockdiag.LISTEN}
-
-
-def test_messages_of_unequal_length() -> None:
-    """An answer with attributes on some messages and not on others, and a foreign one."""
-
-    def message(length: int, kind: int, port: int) -> bytes:
-        head = sockdiag.HEADER.pack(length, kind) + bytes(10)
-        body = bytearray(length - len(head))
-        body[0:2] = bytes([socket.AF_INET, 1])
-        body[4:6] = port.to_bytes(2, "big")
-        return head + bytes(body)
-
-    kind = sockdiag.SOCK_DIAG_BY_FAMILY
-    answer = message(88, kind, 1) + message(104, kind, 2) + message(88, 99, 3)
-    assert [part[20:22] for part in sockdiag.messages(answer)] == [b"\0\1", b"\0\2"]
-    length, fields = sockdiag.decode(b"".join(sockdiag.messages(answer)))
-    assert (length, fields["local_port"]) == (2, [1, 2])
 
 
 def test_no_descriptor_is_left_open() -> None:
