@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner
 from conftest import pynetstat as run_command
+from runner import invoke
 
 import pynetstat
 from pynetstat import settings
@@ -53,7 +53,7 @@ def said(setting: Setting) -> list[str]:
 @every
 def test_help_and_the_man_page_have_it(setting: Setting) -> None:
     assert setting.section and setting.help.endswith((".", "..."))
-    listed = "".join(CliRunner().invoke(main, ["--help"]).stdout.split())
+    listed = "".join(invoke(main, ["--help"]).stdout.split())
     assert "".join(f"{setting.usage} {setting.help}".split()) in listed
     assert (
         f".B {manpage.roff(setting.usage)}\n{manpage.roff(setting.help)}"
@@ -81,7 +81,7 @@ def test_the_command_has_exactly_these_options() -> None:
 @every
 def test_it_changes_something(setting: Setting) -> None:
     if setting.kind == "immediate":
-        assert CliRunner().invoke(main, said(setting)).stdout
+        assert invoke(main, said(setting)).stdout
         return
     if setting.long == "context" and not selinux():
         pytest.skip("SELinux is not enabled here")
