@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .collectors.linux.interfaces import Interface
     from .collectors.linux.routes import Route
     from .collectors.linux.unix import UnixSocket
-    from .diagnosis.findings import Finding
+    from .diagnosis.rule import Finding
     from .kernel.proc import Stop as Unavailable
     from .keywords import Keywords
     from .options import Misuse, Options

@@ -1,8 +1,7 @@
 """Which program is causing trouble: rules that look at the sockets and counters of a machine.
 
-Each rule is a function whose docstring tells what it means, what causes it and what to do; what
-it compares with are constants beside it. A rule that cannot look says why, and never keeps the
-others from looking.
+Each rule is a record (rule.py) beside the function that checks it. A rule that cannot check says
+why; the others are checked all the same.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from ..run import put
 from ..table import Table
 from ..text import decode
 from . import connections, kernel, listeners, network, ports
-from .findings import SEVERITIES, Blind, Finding, Rule, advice, name_of, thresholds, worst
 from .host import Host
+from .rule import SEVERITIES, Blind, Finding, Rule, worst
 
 RULES: tuple[Rule, ...] = (
-    connections.close_wait_leak,
-    connections.unread_data,
-    connections.unacknowledged_data,
-    listeners.listen_overflow,
-    ports.port_exhaustion,
-    ports.time_wait_flood,
-    connections.syn_sent_stuck,
-    listeners.syn_flood,
-    connections.retransmissions,
-    connections.resets,
-    network.udp_drops,
-    network.interface_errors,
-    kernel.memory_pressure,
-    ports.orphans,
-    kernel.conntrack_full,
-    network.no_default_route,
-    network.route_over_down_interface,
-    listeners.exposed_listeners,
+    connections.CLOSE_WAIT_LEAK,
+    connections.UNREAD_DATA,
+    connections.UNACKNOWLEDGED_DATA,
+    listeners.LISTEN_OVERFLOW,
+    ports.PORT_EXHAUSTION,
+    ports.TIME_WAIT_FLOOD,
+    connections.SYN_SENT_STUCK,
+    listeners.SYN_FLOOD,
+    connections.RETRANSMISSIONS,
+    connections.RESETS,
+    network.UDP_DROPS,
+    network.INTERFACE_ERRORS,
+    kernel.MEMORY_PRESSURE,
+    ports.ORPHANS,
+    kernel.CONNTRACK_FULL,
+    network.NO_DEFAULT_ROUTE,
+    network.ROUTE_OVER_DOWN_INTERFACE,
+    listeners.EXPOSED_LISTENERS,
 )
 
 
@@ -51,16 +50,21 @@ def judge(host: Host) -> list[Finding]:
 
 
 def applied(rule: Rule, host: Host) -> Iterator[Finding]:
-    """What one rule finds, and why it could not look, should it break off."""
-    name = name_of(rule)
+    """What one rule finds; if it cannot check, a finding that says why."""
+
+    def complete(finding: Finding) -> Finding:
+        return finding._replace(
+            rule=rule.name, means=rule.means, advice=rule.advice, thresholds=rule.thresholds
+        )
+
     try:
-        for finding in rule(host):
-            yield finding._replace(rule=name, advice=advice(rule), thresholds=thresholds(rule))
+        for finding in rule.check(host, rule.thresholds):
+            yield complete(finding)
     except Blind as blind:
-        yield Finding(name, "unknown", str(blind), [], advice(rule), thresholds(rule))
-    except Exception as error:  # whatever a rule stumbles over, the others go on
+        yield complete(Finding(rule.name, "unknown", str(blind), []))
+    except Exception as error:  # whatever happens in a rule, the others are checked
         reason = f"the rule failed: {type(error).__name__}: {error}"
-        yield Finding(name, "unknown", reason, [], advice(rule), thresholds(rule))
+        yield complete(Finding(rule.name, "unknown", reason, []))
 
 
 def diagnose(options: Options, proc: Proc) -> list[Finding]:
@@ -108,11 +112,11 @@ def fitting(options: Options) -> None:
             raise Misuse(f"no field `{name}' here; the fields are: {', '.join(Finding._fields)}")
 
 
-# For programs: two arrays, of what was found and of what could not be looked at.
+# For programs: two arrays, of what was found and of what could not be checked.
 
 
-class Blindness(NamedTuple):
-    """A rule that could not look, and why."""
+class NotChecked(NamedTuple):
+    """A rule that could not be checked, and why."""
 
     rule: str
     reason: str | None = None
@@ -124,9 +128,13 @@ def listing(name: str, record: Any) -> Listing:
 
 def sections(findings: list[Finding]) -> Iterator[tuple[Listing, Iterator[Table]]]:
     seen = [finding for finding in findings if finding.severity != "unknown"]
-    blind = [Blindness(*finding[::2][:2]) for finding in findings if finding.severity == "unknown"]
+    blind = [
+        NotChecked(finding.rule, finding.summary)
+        for finding in findings
+        if finding.severity == "unknown"
+    ]
     yield listing("findings", Finding), iter([table(Finding, seen)])
-    yield listing("could_not_look", Blindness), iter([table(Blindness, blind)])
+    yield listing("not_checked", NotChecked), iter([table(NotChecked, blind)])
 
 
 def table(record: Any, rows: Sequence[Any]) -> Table:

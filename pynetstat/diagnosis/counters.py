@@ -12,7 +12,7 @@ from ..kernel.proc import Proc, Stop, reason
 from ..options import Options
 from ..run import Run
 from ..table import Table
-from .findings import Blind
+from .rule import Blind
 
 # The file that has the counters of a section. A section is what stands before the colon.
 FILES = {

@@ -11,9 +11,14 @@ from ..options import Misuse, Options
 from ..run import put
 from ..stages.filters.terms import states_called
 from . import RULES
-from .findings import limits, name_of, paragraphs, thresholds
+from .glossary import WORDS, Word
 from .report import Page
-from .words import WORDS
+from .rule import Rule, limit_words
+
+ENTRIES: dict[str, Rule | Word] = {
+    **{rule.name: rule for rule in RULES},
+    **{word.name: word for word in WORDS},
+}
 
 
 def explain(word: str, options: Options, proc: Proc, out: BinaryIO) -> int:
@@ -31,12 +36,12 @@ def explain(word: str, options: Options, proc: Proc, out: BinaryIO) -> int:
 
 
 def told(name: str) -> Iterator[tuple[str, str]]:
-    rule = next((rule for rule in RULES if name_of(rule) == name), None)
-    meaning, causes, advice = paragraphs(rule) if rule else WORDS[name]
-    yield "Means", meaning
-    yield "Causes", causes
-    yield "To do", advice
-    yield "Limits", limits(thresholds(rule)) if rule else ""
+    entry = ENTRIES[name]
+    yield "Means", entry.means
+    yield "Causes", entry.causes
+    yield "To do", entry.advice
+    if isinstance(entry, Rule):
+        yield "Limits", limit_words(entry.limits)
 
 
 def plain(word: str) -> str:
@@ -54,7 +59,7 @@ def known(word: str) -> str | None:
 
 
 def words() -> list[str]:
-    return [*map(name_of, RULES), *WORDS]
+    return list(ENTRIES)
 
 
 def unknown(word: str) -> str:

@@ -19,7 +19,7 @@ from ..options import Options
 from ..run import Run, check
 from ..table import Table
 from .counters import Counters
-from .findings import Blind, Owner
+from .rule import Blind, Owner
 
 sleep = time.sleep
 

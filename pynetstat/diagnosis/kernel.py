@@ -8,41 +8,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from .findings import Blind, Finding, Owner, count, found, percent, who
 from .host import Host
-
-MEMORY_PRESSURES = 1  # times that the system began to save, between the looks
-MEMORY_LIMIT = 0.9  # of the most that the system grants
+from .rule import Blind, Finding, Limit, Limits, Owner, Rule, count, found, percent, who
 
 
-def memory_pressure(host: Host) -> Iterator[Finding]:
-    """The memory that the system grants to all sockets together (net.ipv4.tcp_mem, udp_mem) is
-    nearly used up. Beyond the second of its three numbers the system makes buffers smaller and
-    throws packets away, and beyond the third it cuts connections off.
-
-    Causes: programs that do not read what arrives, other ends that do not take what is sent, very
-    many connections with full buffers.
-
-    Do: look at the programs that have most data waiting: `pynetstat -tanp --sort -recv_q` lists
-    their connections. If the machine has memory to spare, raise `sysctl net.ipv4.tcp_mem`.
-    """
+def memory_pressure(host: Host, limits: Limits) -> Iterator[Finding]:
     full: list[tuple[str, int, int, int]] = []
     seen = 0
     for protocol in ("TCP", "UDP"):
         try:
-            limits = host.setting(f"ipv4/{protocol.lower()}_mem")
+            allowed = host.setting(f"ipv4/{protocol.lower()}_mem")
             used = host.after.value(protocol, "mem")
         except Blind:
             continue
         seen += 1
-        if len(limits) == 3 and used >= min(limits[1], limits[2]):
-            full.append((protocol, used, limits[1], limits[2]))
+        if len(allowed) == 3 and used >= min(allowed[1], allowed[2]):
+            full.append((protocol, used, allowed[1], allowed[2]))
     if full:
         page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
         protocol, used, pressure, most = full[0]
-        held = [{"memory_of": one[0], "bytes": one[1] * page} for one in full]
+        held = [{"holder": one[0], "bytes": one[1] * page} for one in full]
         yield found(
-            "critical" if used >= MEMORY_LIMIT * most else "warning",
+            "critical" if used >= limits["critical"] * most else "warning",
             f"{protocol} takes {count(used * page, 'byte')} of memory; from {pressure * page:,} on"
             f" the system saves, and {most * page:,} is the most",
             [*held, *waiting(host)],
@@ -50,10 +37,28 @@ def memory_pressure(host: Host) -> Iterator[Finding]:
     elif seen < 2:  # limits of the whole host, which no network namespace but its own sees
         pressed = host.grown("TcpExt", "TCPMemoryPressures")
         cut = host.grown("TcpExt", "TCPAbortOnMemory")
-        if pressed + cut >= MEMORY_PRESSURES:
+        if pressed + cut >= limits["pressures"]:
             text = f"The memory for tcp ran short {count(pressed, 'time')}"
             text += f", and {count(cut, 'connection')} were cut off" if cut else ""
             yield found("critical" if cut else "warning", text, waiting(host))
+
+
+MEMORY_PRESSURE = Rule(
+    "memory-pressure",
+    memory_pressure,
+    limits=(
+        Limit("pressures", 1, "times that memory for tcp ran short between the samples"),
+        Limit("critical", 0.9, "of the memory that the system grants is critical"),
+    ),
+    means="The memory that the system grants to all sockets together (net.ipv4.tcp_mem, udp_mem) "
+    "is nearly used up. Beyond the second of its three numbers the system makes buffers "
+    "smaller and throws packets away, and beyond the third it cuts connections off.",
+    causes="Programs that do not read what arrives, other ends that do not take what is sent, very "
+    "many connections with full buffers.",
+    advice="Look at the programs that have most data waiting: `pynetstat -tanp --sort -recv_q` "
+    "lists their connections. If the machine has memory to spare, raise `sysctl "
+    "net.ipv4.tcp_mem`.",
+)
 
 
 def waiting(host: Host) -> list[dict[str, Any]]:
@@ -64,25 +69,10 @@ def waiting(host: Host) -> list[dict[str, Any]]:
             names, busy = f"pid program {name}", {"ESTABLISHED", "CLOSE_WAIT", None}
             for row in host.rows(names, busy, having=name, protocol=protocol):
                 sizes[row[:2]] += row[2]
-    return [{"memory_of": who(owner), "bytes": size} for owner, size in sizes.most_common(5)]
+    return [{"holder": who(owner), "bytes": size} for owner, size in sizes.most_common(5)]
 
 
-CONNTRACK_SHARE = 0.8  # of net.netfilter.nf_conntrack_max
-CONNTRACK_CRITICAL = 0.95
-
-
-def conntrack_full(host: Host) -> Iterator[Finding]:
-    """The firewall's table of connections (conntrack) is nearly full. It has an entry for each
-    connection that passes; when there is no room, the packets of new ones are dropped: some
-    connections do not come about, without any message to those who try.
-
-    Causes: more connections than the table was made for, a scan or an attack, entries that are
-    kept for too long (five days for tcp connections that are idle).
-
-    Do: `sysctl net.netfilter.nf_conntrack_max` makes it larger (an entry takes some 320 bytes);
-    `net.netfilter.nf_conntrack_tcp_timeout_established` forgets idle ones earlier; rules with
-    NOTRACK spare what needs no tracking. `conntrack -L` lists the entries.
-    """
+def conntrack_full(host: Host, limits: Limits) -> Iterator[Finding]:
     try:
         number = host.setting("netfilter/nf_conntrack_count")[0]
         limit = host.setting("netfilter/nf_conntrack_max")[0]
@@ -93,9 +83,27 @@ def conntrack_full(host: Host) -> Iterator[Finding]:
     dropped = 0
     with suppress(Blind):
         dropped = host.grown("conntrack", "drop") + host.grown("conntrack", "early_drop")
-    if limit > 0 and (number >= CONNTRACK_SHARE * limit or dropped):
+    if limit > 0 and (number >= limits["share"] * limit or dropped):
         text = f"The firewall's table of connections is {percent(number / limit)} full"
         text += f", and {count(dropped, 'packet')} found no room" if dropped else ""
-        evidence = [{"entries": number, "room_for": limit, "dropped": dropped}]
-        critical = dropped or number >= CONNTRACK_CRITICAL * limit
+        evidence = [{"entries": number, "limit": limit, "dropped": dropped}]
+        critical = dropped or number >= limits["critical"] * limit
         yield found("critical" if critical else "warning", text, evidence)
+
+
+CONNTRACK_FULL = Rule(
+    "conntrack-full",
+    conntrack_full,
+    limits=(
+        Limit("share", 0.8, "of net.netfilter.nf_conntrack_max"),
+        Limit("critical", 0.95, "of net.netfilter.nf_conntrack_max is critical"),
+    ),
+    means="The firewall's table of connections (conntrack) is nearly full. It has an entry for "
+    "each connection that passes; when there is no room, the packets of new ones are "
+    "dropped: some connections do not come about, without any message to those who try.",
+    causes="More connections than the table was made for, a scan or an attack, entries that are "
+    "kept for too long (five days for tcp connections that are idle).",
+    advice="`sysctl net.netfilter.nf_conntrack_max` makes it larger (an entry takes some 320 "
+    "bytes); `net.netfilter.nf_conntrack_tcp_timeout_established` forgets idle ones earlier; "
+    "rules with NOTRACK spare what needs no tracking. `conntrack -L` lists the entries.",
+)

@@ -7,28 +7,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..kernel.sockdiag import listener_limits
-from .findings import Blind, Finding, Owner, count, end, found, others, owned, who
 from .host import Host
-
-LISTEN_WAITING = 100  # connections, or fewer where the listener has room for no more
-LISTEN_OVERFLOWS = 10  # between the looks
-LISTEN_SHARE = 0.01  # of the connections that came in meanwhile
+from .rule import Blind, Finding, Limit, Limits, Owner, Rule, count, end, found, others, owned, who
 
 
-def listen_overflow(host: Host) -> Iterator[Finding]:
-    """Connections come in faster than the program accepts them: they wait in a queue (of a
-    listener, Recv-Q counts them), and when it is full, further ones are turned away. Who
-    connects sees a slow server, or none.
-
-    Causes: a program that hangs or is overloaded, has too few threads or processes, or asked for
-    a short queue (its listen() call, or the setting net.core.somaxconn, which is the upper bound).
-
-    Do: see what keeps the program from accepting (its log, its load, `strace -p PID`). If it is
-    only bursts, give it a longer queue: `backlog` or a like setting of the program, and
-    `sysctl net.core.somaxconn`.
-    """
+def listen_overflow(host: Host, limits: Limits) -> Iterator[Finding]:
     waiting = queues(host)
-    full = [one for one in waiting if one.least >= min(one.room or LISTEN_WAITING, LISTEN_WAITING)]
+    full = [
+        one for one in waiting if one.least >= min(one.room or limits["waiting"], limits["waiting"])
+    ]
     lost, accepted, problem = 0, 0, None
     try:
         lost = host.grown("TcpExt", "ListenOverflows")
@@ -43,12 +30,36 @@ def listen_overflow(host: Host) -> Iterator[Finding]:
         evidence = [queue.row for queue in full]
         severity = "critical" if lost else "warning"
         yield found(severity, text + turned_away + others(full), evidence)
-    elif lost >= LISTEN_OVERFLOWS and lost >= LISTEN_SHARE * (accepted + lost):
+    elif lost >= limits["overflows"] and lost >= limits["share"] * (accepted + lost):
         text = "Connections come in bursts that are more than a program accepts"
         text += f"; most wait for {who(waiting[0].owner)}" if waiting else ""
         yield found("warning", text + turned_away, [queue.row for queue in waiting[:3]])
     if problem:
         raise problem
+
+
+LISTEN_OVERFLOW = Rule(
+    "listen-overflow",
+    listen_overflow,
+    limits=(
+        Limit(
+            "waiting",
+            100,
+            "connections that wait in both samples, or the whole backlog if it is less",
+        ),
+        Limit("overflows", 10, "attempts that met a full queue between the samples"),
+        Limit("share", 0.01, "of the connections that came in between the samples"),
+    ),
+    means="Connections come in faster than the program accepts them: they wait in a queue (of a "
+    "listener, Recv-Q counts them), and when it is full, further ones are turned away. Who "
+    "connects sees a slow server, or none.",
+    causes="A program that hangs or is overloaded, has too few threads or processes, or asked for "
+    "a short queue (its listen() call, or the setting net.core.somaxconn, which is the upper "
+    "bound).",
+    advice="See what keeps the program from accepting (its log, its load, `strace -p PID`). If it "
+    "is only bursts, give it a longer queue: `backlog` or a like setting of the program, and "
+    "`sysctl net.core.somaxconn`.",
+)
 
 
 class Queue(NamedTuple):
@@ -64,7 +75,7 @@ class Queue(NamedTuple):
     @property
     def row(self) -> dict[str, Any]:
         place, waiting = self.place, self.waiting
-        return owned(self.owner, listens_at=place, waiting=waiting, room_for=self.room)
+        return owned(self.owner, local=place, waiting=waiting, backlog=self.room)
 
 
 def queues(host: Host) -> list[Queue]:
@@ -81,28 +92,12 @@ def queues(host: Host) -> list[Queue]:
     return sorted(found, key=lambda queue: -queue.waiting)
 
 
-SYN_RECV_SOCKETS = 100  # half-open and our answer repeated at least once
-SYN_RECV_SHARE = 0.5  # of all that are half-open
-SYN_COOKIES = 50  # between the looks
-
-
-def syn_flood(host: Host) -> Iterator[Finding]:
-    """Many connections are begun and not completed (SYN_RECV: somebody has knocked, was answered,
-    and does not answer in turn). They fill the queue of those who are about to come in; the system
-    defends itself with cookies: it remembers nothing and asks the other end to prove itself.
-
-    Causes: an attack with forged addresses (SYN flood), someone who scans the network, or a path
-    on which our answers get lost (a missing or wrong route back, a firewall).
-
-    Do: leave `sysctl net.ipv4.tcp_syncookies` at 1. If the addresses are all different and unknown,
-    ask your provider to filter. If they are your own clients, look for the way back:
-    `ip route get ADDRESS`.
-    """
+def syn_flood(host: Host, limits: Limits) -> Iterator[Finding]:
     rows = host.rows("local_port remote_address timer", {"SYN_RECV"})
     silent = [row for row in rows if row[2].retransmits]
     cookies = host.grown("TcpExt", "SyncookiesSent")
-    many = len(silent) >= SYN_RECV_SOCKETS and len(silent) >= SYN_RECV_SHARE * len(rows)
-    if not many and cookies < SYN_COOKIES:
+    many = len(silent) >= limits["sockets"] and len(silent) >= limits["share"] * len(rows)
+    if not many and cookies < limits["cookies"]:
         return
     evidence = []
     for port, number in Counter(row[0] for row in silent or rows).most_common(5):
@@ -110,7 +105,7 @@ def syn_flood(host: Host) -> Iterator[Finding]:
         owner = host.listeners.get(port, (None, None))
         shown = ", ".join(sorted(sources)[:3]) + (", ..." if len(sources) > 3 else "")
         evidence.append(
-            owned(owner, port=port, half_open=number, addresses=len(sources), such_as=shown)
+            owned(owner, port=port, half_open=number, addresses=len(sources), examples=shown)
         )
     if evidence:
         worst = evidence[0]
@@ -120,18 +115,30 @@ def syn_flood(host: Host) -> Iterator[Finding]:
     else:
         text = "Connections are begun faster than they are completed"
     text += f"; the system had to send {count(cookies, 'cookie')}" if cookies else ""
-    yield found("critical" if cookies >= SYN_COOKIES else "warning", text, evidence)
+    yield found("critical" if cookies >= limits["cookies"] else "warning", text, evidence)
 
 
-def exposed_listeners(host: Host) -> Iterator[Finding]:
-    """These programs listen on every address of the machine: whoever can reach one of them, and
-    is not stopped by a firewall, can talk to the program.
+SYN_FLOOD = Rule(
+    "syn-flood",
+    syn_flood,
+    limits=(
+        Limit("sockets", 100, "half-open connections whose SYN/ACK was sent again"),
+        Limit("share", 0.5, "of all half-open connections"),
+        Limit("cookies", 50, "SYN cookies sent between the samples"),
+    ),
+    means="Many connections are begun and not completed (SYN_RECV: somebody has knocked, was "
+    "answered, and does not answer in turn). They fill the queue of those who are about to "
+    "come in; the system defends itself with cookies: it remembers nothing and asks the "
+    "other end to prove itself.",
+    causes="An attack with forged addresses (SYN flood), someone who scans the network, or a path "
+    "on which our answers get lost (a missing or wrong route back, a firewall).",
+    advice="Leave `sysctl net.ipv4.tcp_syncookies` at 1. If the addresses are all different and "
+    "unknown, ask your provider to filter. If they are your own clients, look for the way "
+    "back: `ip route get ADDRESS`.",
+)
 
-    Causes: that is how most programs are set up, and often as it should be.
 
-    Do: see whether each of them is meant for others. One that serves only this machine should
-    listen at 127.0.0.1 (its setting is mostly called bind, listen or host).
-    """
+def exposed_listeners(host: Host, limits: Limits) -> Iterator[Finding]:
     everywhere = {"0.0.0.0", "::"}
     seen: dict[Any, int] = {}
     names = "pid program proto local_address local_port"
@@ -150,8 +157,19 @@ def exposed_listeners(host: Host) -> Iterator[Finding]:
         yield found(
             "information",
             f"{text}: {named}" if named else text,
-            [owned(row[:2], proto=row[2], listens_at=end(*row[3:])) for row in rows],
+            [owned(row[:2], proto=row[2], local=end(*row[3:])) for row in rows],
         )
+
+
+EXPOSED_LISTENERS = Rule(
+    "exposed-listeners",
+    exposed_listeners,
+    means="These programs listen on every address of the machine: whoever can reach one of them, "
+    "and is not stopped by a firewall, can talk to the program.",
+    causes="That is how most programs are set up, and often as it should be.",
+    advice="See whether each of them is meant for others. One that serves only this machine should "
+    "listen at 127.0.0.1 (its setting is mostly called bind, listen or host).",
+)
 
 
 def ephemeral(host: Host) -> int:

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .findings import Blind, Finding, Owner, count, end, found, others, owned, percent, who
 from .host import Host
+from .rule import (
+    Blind,
+    Finding,
+    Limit,
+    Limits,
+    Owner,
+    Rule,
+    count,
+    end,
+    found,
+    others,
+    owned,
+    percent,
+    who,
+)
 
 if TYPE_CHECKING:
     from ..collectors.linux.routes import Route
 
-UDP_DROPS = 10  # datagrams: between the looks, or ever by a socket that is not read
-UDP_SHARE = 0.01  # of those that came in meanwhile
 
-
-def udp_drops(host: Host) -> Iterator[Finding]:
-    """Datagrams (packets of udp) came in and were thrown away, because the program does not read
-    them fast enough and its receive buffer is full. With udp nobody sends them again.
-
-    Causes: a program that hangs or is too slow for what is sent to it; bursts that are more than
-    its buffer holds.
-
-    Do: see why the program does not keep up (its load, its log, `strace -p PID`). If it is only
-    bursts, give it a larger buffer: a setting of the program, up to `sysctl net.core.rmem_max`;
-    programs that do not care get `net.core.rmem_default`.
-    """
+def udp_drops(host: Host, limits: Limits) -> Iterator[Finding]:
     owners = {
         row[0]: row[1:]
         for row in host.rows("inode pid program local_address local_port", protocol="udp")
@@ -36,7 +37,7 @@ def udp_drops(host: Host) -> Iterator[Finding]:
         grown = max(dropped - earlier[1], 0)
         fresh += grown
         stuck = 0 < waiting == earlier[0]
-        if (grown or (stuck and dropped >= UDP_DROPS)) and inode in owners:
+        if (grown or (stuck and dropped >= limits["drops"])) and inode in owners:
             lost.append((grown, dropped, waiting, stuck, owners[inode]))
     received = errors = 0
     problem = ""
@@ -48,7 +49,7 @@ def udp_drops(host: Host) -> Iterator[Finding]:
             problem = problem or (str(blind) if section == "Udp" else "")
     fresh = max(fresh, errors)
     share = fresh / max(received + fresh, 1)
-    if (fresh >= UDP_DROPS and share >= UDP_SHARE) or any(one[3] for one in lost):
+    if (fresh >= limits["drops"] and share >= limits["share"]) or any(one[3] for one in lost):
         lost.sort(key=lambda one: (-one[0], -one[1]))
         yield found(
             "warning", dropped_by(host, lost, fresh, share), [udp_row(*one) for one in lost]
@@ -57,6 +58,23 @@ def udp_drops(host: Host) -> Iterator[Finding]:
     problem = problem or (next(problems) or "")
     if problem:
         raise Blind(problem)
+
+
+UDP_DROPS = Rule(
+    "udp-drops",
+    udp_drops,
+    limits=(
+        Limit("drops", 10, "datagrams dropped between the samples, or since a socket is not read"),
+        Limit("share", 0.01, "of the datagrams that came in"),
+    ),
+    means="Datagrams (packets of udp) came in and were thrown away, because the program does not "
+    "read them fast enough and its receive buffer is full. With udp nobody sends them again.",
+    causes="A program that hangs or is too slow for what is sent to it; bursts that are more than "
+    "its buffer holds.",
+    advice="See why the program does not keep up (its load, its log, `strace -p PID`). If it is "
+    "only bursts, give it a larger buffer: a setting of the program, up to `sysctl "
+    "net.core.rmem_max`; programs that do not care get `net.core.rmem_default`.",
+)
 
 
 def dropped_by(host: Host, lost: list[Any], fresh: int, share: float) -> str:
@@ -76,29 +94,11 @@ def dropped_by(host: Host, lost: list[Any], fresh: int, share: float) -> str:
 
 def udp_row(grown: int, dropped: int, waiting: int, stuck: bool, owner: Any) -> dict[str, Any]:
     place = end(*owner[2:])
-    more = {"thrown_away": grown, "ever": dropped, "unread_bytes": waiting}
-    return owned(owner[:2], receives_at=place, **more)
+    more = {"dropped": grown, "dropped_total": dropped, "unread_bytes": waiting}
+    return owned(owner[:2], local=place, **more)
 
 
-INTERFACE_ERRORS = 10  # between the looks
-INTERFACE_SHARE = 0.01  # of the packets meanwhile
-INTERFACE_DROPS = 100  # packets that came in and found no buffer, or no protocol to take them
-INTERFACE_DROP_SHARE = 0.05
-INTERFACE_EVER = 100  # errors since it is there: only told
-
-
-def interface_errors(host: Host) -> Iterator[Finding]:
-    """Packets are damaged or lost in an interface of this machine. The errors of its cable, plug,
-    wireless link or driver are counted there; connections become slow, since what is lost has to
-    be sent again.
-
-    Causes: a bad cable or plug, a weak wireless signal, two ends that disagree about speed or
-    duplex, a machine too busy to fetch the packets in time (drops, over-runs).
-
-    Do: `pynetstat -ci` shows the counters every second. Change cable and port, compare both ends
-    with `ethtool IFACE`; `ethtool -S IFACE` tells the errors apart. For drops, a larger ring:
-    `ethtool -G IFACE rx 4096`.
-    """
+def interface_errors(host: Host, limits: Limits) -> Iterator[Finding]:
     if problem := host.after.problems.get("net/dev"):
         raise Blind(problem)
     before = {one.ifname: one.stats for one in host.before.interfaces}
@@ -109,12 +109,12 @@ def interface_errors(host: Host) -> Iterator[Finding]:
             grown = {name: (last[name] or 0) - (first[name] or 0) for name in last}
             row = counted(one.ifname, side, grown)
             bad, packets = worst_of(row), row["packets"]
-            if (bad >= INTERFACE_ERRORS and bad >= INTERFACE_SHARE * (packets + bad)) or (
-                row["dropped"] >= INTERFACE_DROPS
-                and row["dropped"] >= INTERFACE_DROP_SHARE * (packets + row["dropped"])
+            if (bad >= limits["errors"] and bad >= limits["share"] * (packets + bad)) or (
+                row["dropped"] >= limits["drops"]
+                and row["dropped"] >= limits["drop_share"] * (packets + row["dropped"])
             ):
                 now.append(row)
-            elif (last["errors"] or 0) >= max(INTERFACE_EVER, INTERFACE_SHARE * last["packets"]):
+            elif (last["errors"] or 0) >= max(limits["ever"], limits["share"] * last["packets"]):
                 ever.append(counted(one.ifname, side, last))
     if now or ever:
         rows = sorted(now or ever, key=lambda row: -worst_of(row) - row["dropped"])
@@ -124,6 +124,27 @@ def interface_errors(host: Host) -> Iterator[Finding]:
         text = f"The interface {row['interface']} has {wrong} beside {row['packets']:,}"
         text += f" {row['direction']} {when}"
         yield found("warning" if now else "information", text, rows)
+
+
+INTERFACE_ERRORS = Rule(
+    "interface-errors",
+    interface_errors,
+    limits=(
+        Limit("errors", 10, "errors between the samples"),
+        Limit("share", 0.01, "of the packets"),
+        Limit("drops", 100, "packets dropped between the samples"),
+        Limit("drop_share", 0.05, "of the packets"),
+        Limit("ever", 100, "errors since the interface came up: information"),
+    ),
+    means="Packets are damaged or lost in an interface of this machine. The errors of its cable, "
+    "plug, wireless link or driver are counted there; connections become slow, since what is "
+    "lost has to be sent again.",
+    causes="A bad cable or plug, a weak wireless signal, two ends that disagree about speed or "
+    "duplex, a machine too busy to fetch the packets in time (drops, over-runs).",
+    advice="`pynetstat -ci` shows the counters every second. Change cable and port, compare both "
+    "ends with `ethtool IFACE`; `ethtool -S IFACE` tells the errors apart. For drops, a "
+    "larger ring: `ethtool -G IFACE rx 4096`.",
+)
 
 
 def counted(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, Any]:
@@ -136,28 +157,18 @@ def counted(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, 
         "errors": stats["errors"] or 0,
         "dropped": stats["dropped"] or 0,
         "overruns": stats["over_errors" if received else "fifo_errors"] or 0,
-        "misframed": stats["frame_errors"] if received else None,
-        "without_carrier": None if received else stats["carrier_errors"],
+        "frame_errors": stats["frame_errors"] if received else None,
+        "carrier_errors": None if received else stats["carrier_errors"],
     }
 
 
 def worst_of(row: Mapping[str, Any]) -> int:
     """Errors of any kind; a driver may count one in its kind alone."""
-    kinds = ("errors", "overruns", "misframed", "without_carrier")
+    kinds = ("errors", "overruns", "frame_errors", "carrier_errors")
     return max(row[name] or 0 for name in kinds)
 
 
-def no_default_route(host: Host) -> Iterator[Finding]:
-    """The machine does not know where to send packets for the rest of the world: its table of
-    routes has no entry `default`. What is on its own networks is reached, everything else is
-    "Network is unreachable".
-
-    Causes: the network was not set up to its end (DHCP without an answer, a wrong configuration),
-    or a VPN or a container tool has removed the route. A machine may be meant to be like that.
-
-    Do: `pynetstat -rn` shows the routes. Ask for an address anew (`dhclient`, `nmcli`,
-    `networkctl renew`), or add the route: `ip route add default via GATEWAY`.
-    """
+def no_default_route(host: Host, limits: Limits) -> Iterator[Finding]:
     routes = host.routes
     known = {route.dst for route in routes}
     if "default" in known or any(halves <= known for halves in HALVES):
@@ -178,20 +189,25 @@ def no_default_route(host: Host) -> Iterator[Finding]:
     yield found("critical" if unreachable else "warning", text, rows)
 
 
+NO_DEFAULT_ROUTE = Rule(
+    "no-default-route",
+    no_default_route,
+    means="The machine does not know where to send packets for the rest of the world: its table of "
+    "routes has no entry `default`. What is on its own networks is reached, everything else "
+    'is "Network is unreachable".',
+    causes="The network was not set up to its end (DHCP without an answer, a wrong configuration), "
+    "or a VPN or a container tool has removed the route. A machine may be meant to be like "
+    "that.",
+    advice="`pynetstat -rn` shows the routes. Ask for an address anew (`dhclient`, `nmcli`, "
+    "`networkctl renew`), or add the route: `ip route add default via GATEWAY`.",
+)
+
+
 # What a VPN writes instead of a default route, so as to be preferred to it
 HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1"})
 
 
-def route_over_down_interface(host: Host) -> Iterator[Finding]:
-    """A route leads over an interface that is switched off or has no link (no cable, no other
-    end). What is sent there is lost.
-
-    Causes: a cable that is out, a switch or an access point that is off, an interface that was
-    taken down by hand, a virtual one whose other end is gone.
-
-    Do: `ip link` shows the state of each interface. Plug it in, or `ip link set IFACE up`; if it is
-    down for good, remove its routes: `ip route del DESTINATION dev IFACE`.
-    """
+def route_over_down_interface(host: Host, limits: Limits) -> Iterator[Finding]:
     routes = host.routes
     if problem := host.after.problems.get("net/route"):
         raise Blind(problem)
@@ -222,13 +238,25 @@ def route_over_down_interface(host: Host) -> Iterator[Finding]:
                 "destination": route.dst,
                 "gateway": route.gateway,
                 "interface": route.dev,
-                "is_up": "UP" in flags[route.dev],
-                "has_link": "RUNNING" in flags[route.dev],
+                "up": "UP" in flags[route.dev],
+                "carrier": "RUNNING" in flags[route.dev],
                 "connections": len(users.get(route, ())) or None,
             }
             for route in chosen
         ],
     )
+
+
+ROUTE_OVER_DOWN_INTERFACE = Rule(
+    "route-over-down-interface",
+    route_over_down_interface,
+    means="A route leads over an interface that is switched off or has no link (no cable, no other "
+    "end). What is sent there is lost.",
+    causes="A cable that is out, a switch or an access point that is off, an interface that was "
+    "taken down by hand, a virtual one whose other end is gone.",
+    advice="`ip link` shows the state of each interface. Plug it in, or `ip link set IFACE up`; if "
+    "it is down for good, remove its routes: `ip route del DESTINATION dev IFACE`.",
+)
 
 
 def wide(route: Route) -> bool:

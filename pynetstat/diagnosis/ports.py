@@ -10,36 +10,36 @@ from typing import Any, NamedTuple
 
 from ..kernel.decode import counters
 from ..table import Table
-from .findings import Blind, Finding, Owner, by_owner, count, end, found, others, owned, who
 from .host import Host
+from .rule import (
+    Blind,
+    Finding,
+    Limit,
+    Limits,
+    Owner,
+    Rule,
+    by_owner,
+    count,
+    end,
+    found,
+    others,
+    owned,
+    who,
+)
 
-PORTS_SHARE = 0.8  # of the ports that clients may be given, towards one destination
-PORTS_CRITICAL = 0.95
 
-
-def port_exhaustion(host: Host) -> Iterator[Finding]:
-    """The local ports run out. Each connection to one and the same destination needs a port of
-    its own at this end, from a fixed range (net.ipv4.ip_local_port_range); when all are taken,
-    programs cannot connect to it any more ("Cannot assign requested address").
-
-    Causes: a program that opens a connection for each request instead of keeping a few open
-    (closed ones keep their port for another minute, in the state TIME_WAIT), or that never closes.
-
-    Do: let the program keep its connections (keep-alive, a pool). To gain time: a wider range
-    (`sysctl net.ipv4.ip_local_port_range="1024 65535"`), `net.ipv4.tcp_tw_reuse` at 1, or further
-    addresses for the destination.
-    """
+def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding]:
     low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
     room = max(high - low + 1 - len(reserved(host, low, high)), 1)
     used = []
     for protocol in ("tcp", "udp"):
         tables = host.of(protocol)
         for destination, number in Counter(chain.from_iterable(map(routes, tables))).most_common():
-            if number < PORTS_SHARE * room:
+            if number < limits["share"] * room:
                 break
             rows = towards(tables, destination, low, high)
             taken = len({row[3] for row in rows})
-            if taken >= PORTS_SHARE * room:
+            if taken >= limits["share"] * room:
                 used.append((taken, protocol, destination, rows))
     if not used:
         return
@@ -51,10 +51,29 @@ def port_exhaustion(host: Host) -> Iterator[Finding]:
     text += f", {closed:,} of them by connections that are closed already" if closed else ""
     text += f", most by {who(owner)}" if owner[0] is not None else ""
     yield found(
-        "critical" if taken >= PORTS_CRITICAL * room else "warning",
+        "critical" if taken >= limits["critical"] * room else "warning",
         text + others(used, "destination"),
         [taken_by(room, *one) for one in used],
     )
+
+
+PORT_EXHAUSTION = Rule(
+    "port-exhaustion",
+    port_exhaustion,
+    limits=(
+        Limit("share", 0.8, "of the ports of net.ipv4.ip_local_port_range, to one destination"),
+        Limit("critical", 0.95, "of them is critical"),
+    ),
+    means="The local ports run out. Each connection to one and the same destination needs a port "
+    "of its own at this end, from a fixed range (net.ipv4.ip_local_port_range); when all are "
+    'taken, programs cannot connect to it any more ("Cannot assign requested address").',
+    causes="A program that opens a connection for each request instead of keeping a few open "
+    "(closed ones keep their port for another minute, in the state TIME_WAIT), or that never "
+    "closes.",
+    advice="Let the program keep its connections (keep-alive, a pool). To gain time: a wider range "
+    '(`sysctl net.ipv4.ip_local_port_range="1024 65535"`), `net.ipv4.tcp_tw_reuse` at 1, or '
+    "further addresses for the destination.",
+)
 
 
 def reserved(host: Host, low: int, high: int) -> set[int]:
@@ -101,50 +120,55 @@ def taken_by(
     return owned(
         owner,
         destination=place(protocol, *destination[1:]),
-        ports_taken=taken,
-        ports_there_are=room,
-        by_this_program=len(held) if owner[0] is not None else None,
+        ports_used=taken,
+        ports_total=room,
+        ports_of_program=len(held) if owner[0] is not None else None,
         time_wait=sum(row[2] == "TIME_WAIT" for row in rows),
     )
 
 
-TIME_WAIT_SOCKETS = 10_000
-TIME_WAIT_SHARE = 0.75  # of all tcp sockets
-TIME_WAIT_PORTS = 0.5  # of the ports that clients may be given, towards one destination
-TIME_WAIT_FLOOR = 1000  # sockets from which the two shares of something count
-TIME_WAIT_BUCKETS = 0.8  # of net.ipv4.tcp_max_tw_buckets
-
-
-def time_wait_flood(host: Host) -> Iterator[Finding]:
-    """Very many connections have been closed during the last minute. The end that closes first
-    keeps a note of each for 60 seconds (TIME_WAIT), so that stray packets are not taken for a new
-    connection's. A note costs little, but as long as it stands, its port is taken.
-
-    Causes: a program that opens a new connection for each request and closes it again.
-
-    Do: let the program keep its connections (HTTP keep-alive, a pool). Harmless on a server whose
-    clients are many; where one program talks to one destination, its ports are running out.
-    """
+def time_wait_flood(host: Host, limits: Limits) -> Iterator[Finding]:
     number = host.states["TIME_WAIT"]
-    if number < TIME_WAIT_FLOOR:
+    if number < limits["floor"]:
         return
     most = focus(host, host.rows("local_port remote_address remote_port", {"TIME_WAIT"}))
     low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
     limit = host.setting("ipv4/tcp_max_tw_buckets")[0]
-    running_out = most.destination and most.number >= TIME_WAIT_PORTS * (high - low + 1)
+    running_out = most.destination and most.number >= limits["ports"] * (high - low + 1)
     share = number / sum(host.states.values())
     if not (
-        (running_out and most.number >= TIME_WAIT_FLOOR)
-        or number >= TIME_WAIT_BUCKETS * limit
-        or (number >= TIME_WAIT_SOCKETS and share >= TIME_WAIT_SHARE)
+        (running_out and most.number >= limits["floor"])
+        or number >= limits["buckets"] * limit
+        or (number >= limits["sockets"] and share >= limits["share"])
     ):
         return
     yield found(
         "warning",
         f"{count(number, 'connection')} were closed within the last minute, {most.number:,} of them"
         f" {most.words}",
-        [most.row | {"of_all": number, "room_for": limit}],
+        [most.row | {"total": number, "limit": limit}],
     )
+
+
+TIME_WAIT_FLOOD = Rule(
+    "time-wait-flood",
+    time_wait_flood,
+    limits=(
+        Limit("sockets", 10000, "sockets in TIME_WAIT"),
+        Limit("share", 0.75, "of all tcp sockets"),
+        Limit("ports", 0.5, "of the ports of net.ipv4.ip_local_port_range, to one destination"),
+        Limit("floor", 1000, "sockets in TIME_WAIT, below which nothing is told"),
+        Limit("buckets", 0.8, "of net.ipv4.tcp_max_tw_buckets"),
+    ),
+    means="Very many connections have been closed during the last minute. The end that closes "
+    "first keeps a note of each for 60 seconds (TIME_WAIT), so that stray packets are not "
+    "taken for a new connection's. A note costs little, but as long as it stands, its port "
+    "is taken.",
+    causes="A program that opens a new connection for each request and closes it again.",
+    advice="Let the program keep its connections (HTTP keep-alive, a pool). Harmless on a server "
+    "whose clients are many; where one program talks to one destination, its ports are "
+    "running out.",
+)
 
 
 class Focus(NamedTuple):
@@ -189,23 +213,7 @@ def talker(host: Host, address: str, port: int) -> Owner:
     return host.listeners.get(port, (None, None)) if address in own else (None, None)
 
 
-ORPHANS = 1000
-ORPHAN_SHARE = 0.2  # of all tcp sockets
-ORPHAN_LIMIT = 0.5  # of net.ipv4.tcp_max_orphans
-ORPHAN_CRITICAL = 0.9
-
-
-def orphans(host: Host) -> Iterator[Finding]:
-    """Many connections have been left by their program and are not done: the system still tries
-    to deliver the last data, or waits for the other end to say goodbye (orphans). Each takes up to
-    64 kB of memory; beyond a limit the system cuts them off.
-
-    Causes: a program that ends, or gives up, while its clients no longer answer; clients that
-    vanish (phones, an attack); a firewall that drops the last packets.
-
-    Do: see with whom they are: are these machines there? `net.ipv4.tcp_orphan_retries` (how
-    often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.
-    """
+def orphans(host: Host, limits: Limits) -> Iterator[Finding]:
     ends = "local_port remote_address remote_port inode timer"
     states = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"}
     rows = [row for row in host.rows(ends, states) if not row[3] and row[4].name != "timewait"]
@@ -213,15 +221,36 @@ def orphans(host: Host) -> Iterator[Finding]:
     with suppress(Blind):  # a limit of the whole host, which a network namespace does not see
         limit = host.setting("ipv4/tcp_max_orphans")[0]
         total = max(total, host.after.value("TCP", "orphan"))
-    near = limit > 0 and total >= ORPHAN_LIMIT * limit
-    if not near and (len(rows) < ORPHANS or len(rows) < ORPHAN_SHARE * sum(host.states.values())):
+    near = limit > 0 and total >= limits["limit_share"] * limit
+    if not near and (
+        len(rows) < limits["orphans"] or len(rows) < limits["share"] * sum(host.states.values())
+    ):
         return
     text = f"{count(total, 'connection')} were left by their program and are not done"
     text += f", of {limit:,} that the system allows" if limit else ""
-    evidence = [{"connections": total, "room_for": limit or None}]
+    evidence = [{"connections": total, "limit": limit or None}]
     if rows:
         most = focus(host, rows)
         text += f"; {most.number:,} of them {most.words}"
-        evidence = [most.row | {"of_all": total, "room_for": limit or None}]
-    critical = limit > 0 and total >= ORPHAN_CRITICAL * limit
+        evidence = [most.row | {"total": total, "limit": limit or None}]
+    critical = limit > 0 and total >= limits["critical"] * limit
     yield found("critical" if critical else "warning", text, evidence)
+
+
+ORPHANS = Rule(
+    "orphans",
+    orphans,
+    limits=(
+        Limit("orphans", 1000, "connections without a program"),
+        Limit("share", 0.2, "of all tcp sockets"),
+        Limit("limit_share", 0.5, "of net.ipv4.tcp_max_orphans"),
+        Limit("critical", 0.9, "of net.ipv4.tcp_max_orphans is critical"),
+    ),
+    means="Many connections have been left by their program and are not done: the system still "
+    "tries to deliver the last data, or waits for the other end to say goodbye (orphans). "
+    "Each takes up to 64 kB of memory; beyond a limit the system cuts them off.",
+    causes="A program that ends, or gives up, while its clients no longer answer; clients that "
+    "vanish (phones, an attack); a firewall that drops the last packets.",
+    advice="See with whom they are: are these machines there? `net.ipv4.tcp_orphan_retries` (how "
+    "often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.",
+)

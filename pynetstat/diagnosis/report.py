@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from ..text import safe
-from .findings import Finding, count, limits, name_of, paragraphs, worst
 from .host import Host
+from .rule import Finding, count, limit_words, worst
 
 COLOURS = {"critical": "1;31", "warning": "1;33", "unknown": "1;35", "information": "1;36"}
 ROWS = 10  # of evidence; json has them all
@@ -79,10 +79,10 @@ class Page:
     def told(self, finding: Finding) -> Iterator[tuple[str, str]]:
         from . import RULES
 
-        rule = next(rule for rule in RULES if name_of(rule) == finding.rule)
-        yield "Means", paragraphs(rule)[0]
+        yield "Means", finding.means or ""
         yield "To do", finding.advice or ""
-        yield "Limits", limits(finding.thresholds or {})
+        rule = next(rule for rule in RULES if rule.name == finding.rule)
+        yield "Limits", limit_words(rule.limits)
 
     def paragraph(self, name: str, words: str) -> Iterator[str]:
         if words:

@@ -1,10 +1,9 @@
-"""What a rule says: its findings, and how numbers and programs are put into words."""
+"""Rules and their findings as records, and how numbers and programs are put into words."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,78 +13,70 @@ if TYPE_CHECKING:
 SEVERITIES = {"critical": 2, "warning": 1, "unknown": 3, "information": 0}
 
 Owner = tuple["int | None", "str | None"]  # pid and program
+Limits = Mapping[str, float]  # of a rule, by name
 
 
 class Finding(NamedTuple):
-    """What a rule has found: how bad it is, one sentence, the evidence, and what to do next.
+    """What a rule has found.
 
-    `severity` is critical, warning or information; it is unknown where the rule could not look,
-    and then the summary is the reason. The evidence is rows of the same keys. `thresholds` are the
-    constants that the rule compares with, by name.
+    `severity` is critical, warning or information; it is unknown where the rule could not
+    check, and then `summary` is the reason. `evidence` is rows with the same keys. `thresholds`
+    are the limits that the rule compares with, by name.
     """
 
     rule: str
     severity: str
     summary: str
     evidence: list[dict[str, Any]] | None = None
+    means: str | None = None
     advice: str | None = None
     thresholds: dict[str, float] | None = None
 
 
 class Blind(Exception):
-    """A rule cannot look; the text says why."""
+    """A rule cannot check; the text says why."""
 
 
-Rule = Callable[["Host"], Iterator[Finding]]
+class Limit(NamedTuple):
+    """A number that a rule compares with, and in words what is compared with it."""
+
+    name: str
+    value: float
+    words: str
 
 
-def name_of(rule: Rule) -> str:
-    """close_wait_leak -> close-wait-leak"""
-    return getattr(rule, "__name__", "").replace("_", "-")
+class Rule(NamedTuple):
+    """A kind of trouble: how it is found, and what a person needs to know about it.
 
+    `check(host, limits)` yields findings; their rule, means, advice and thresholds are filled
+    in by whoever calls it.
+    """
 
-def paragraphs(rule: Rule) -> list[str]:
-    """The docstring's three: what it means, what causes it, what to do; each on one line."""
-    texts = [" ".join(text.split()) for text in (rule.__doc__ or "").split("\n\n")]
-    texts = [text.removeprefix("Causes: ").removeprefix("Do: ") for text in (*texts, "", "")]
-    return [text[:1].upper() + text[1:] for text in texts[:3]]
+    name: str
+    check: Callable[[Host, Limits], Iterator[Finding]]
+    means: str
+    causes: str
+    advice: str
+    limits: tuple[Limit, ...] = ()
 
-
-def advice(rule: Rule) -> str:
-    return paragraphs(rule)[2]
-
-
-def thresholds(rule: Rule) -> dict[str, float]:
-    """The constants that the rule's own lines name, so that what is shown is what is used."""
-
-    def named(code: CodeType) -> Iterator[str]:
-        yield from code.co_names
-        for inner in code.co_consts:  # comprehensions and functions within
-            if isinstance(inner, CodeType):
-                yield from named(inner)
-
-    if not isinstance(rule, FunctionType):
-        return {}
-    used = set(named(rule.__code__))
-    return {
-        name: value
-        for name, value in rule.__globals__.items()
-        if name in used and name.isupper() and isinstance(value, (int, float))
-    }
-
-
-def limits(thresholds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:,}" for name, value in thresholds.items())
+    @property
+    def thresholds(self) -> dict[str, float]:
+        return {limit.name: limit.value for limit in self.limits}
 
 
 def found(severity: str, summary: str, evidence: Iterable[dict[str, Any]]) -> Finding:
-    """What a rule yields; its name, advice and thresholds are added to it."""
+    """A finding of the rule that yields it."""
     if summary.startswith(UNSEEN):
         summary = summary[0].upper() + summary[1:]
     return Finding("", severity, summary, list(evidence))
 
 
 # Words
+
+
+def limit_words(limits: Iterable[Limit]) -> str:
+    """sockets 5 (connections of one program), share 0.1 (of all its connections)"""
+    return ", ".join(f"{limit.name} {limit.value:,} ({limit.words})" for limit in limits)
 
 
 def count(number: float, noun: str) -> str:
