@@ -26,16 +26,14 @@ from pynetstat.options import Options
 # Opens sockets of every state of IPv4 and IPv6, mapped ones among them, and holds them.
 MANY = """
 import socket, struct, sys, time
-keep = []
-def peer(end):
-    try: return end.getpeername()[1]
-    except OSError: return 0                                   # a listener has none
+keep, ports = [], []
 def pair(family, host, server_host=None):
     server = socket.socket(family); server.bind((server_host or host, 0)); server.listen(8)
     client = socket.socket(socket.AF_INET if "." in host else family)
     client.connect((host.replace("::ffff:", ""), server.getsockname()[1]))
     inside, _ = server.accept()
     keep.extend([server, client, inside])
+    ports.extend([server.getsockname()[1], client.getsockname()[1]])
     return server, client, inside
 kinds = [(socket.AF_INET, "127.0.0.1", None), (socket.AF_INET6, "::1", None),
          (socket.AF_INET6, "127.0.0.1", "::")]
@@ -51,11 +49,12 @@ for family, host, over in kinds if sys.argv[1:] == ["6"] else kinds[:1]:
     waiting = socket.socket(socket.AF_INET if "." in host else family)
     waiting.connect((host, server.getsockname()[1]))           # waits to be accepted
     keep.append(waiting)
+    ports.append(waiting.getsockname()[1])
 silent = socket.socket(); silent.setblocking(False)
 try: silent.connect(("192.0.2.1", 9))                          # SYN_SENT, where there is a route
 except OSError: pass
-keep.append(silent)                                            # its state may change any time
-print(*{port for end in keep[:-1] for port in (end.getsockname()[1], peer(end)) if port}, flush=True)
+keep.append(silent)
+print(*ports, flush=True)
 sys.stdin.read()
 """
 
