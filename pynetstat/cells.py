@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
 
 from .listing import Column
 from .options import Options
 
+TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    from .options import Options
+    from typing import Any
 
 
 def which(options: Options) -> str:

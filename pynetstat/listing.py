@@ -5,10 +5,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
 
 from .options import Options
 from .table import Remark, Table
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple, Protocol
+else:
+    from .tuples import NamedTuple
+
+    Protocol = object
 
 # The fields of a record that only a look at the processes fills.
 OWNED = frozenset({"pid", "program", "processes", "unit", "container"})

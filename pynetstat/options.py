@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from .settings import DEFAULTS
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .kernel.proc import reason
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 NOTICES = 1000  # messages of one round: a file may hold millions of lines that are no rows
 

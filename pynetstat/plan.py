@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import OWNED, Listing
 from .options import MODES, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Plan:

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO
 
 from . import formats
 from .kernel.proc import Proc, reason
@@ -17,6 +16,10 @@ from .options import Options
 from .outcome import Outcome, ignore
 from .plan import Plan
 from .table import Remark, Table, joined
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 Pieces = Iterator["Table | Remark | Layout"]
 

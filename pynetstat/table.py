@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, groupby
-from typing import TYPE_CHECKING, Any
 
 from .text import decoded
 
+TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    pass
+    from typing import Any
 
 
 class Table:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    pass
+    from typing import Any
 
 
 # C0 and DEL, C1 (U+0080-U+009F), blanks other than the blank, bidirectional and invisible format

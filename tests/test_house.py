@@ -28,7 +28,7 @@ TOP = PACKAGE.parent
 
 # Imports go down, never up, never sideways; a name with * stands for a folder's modules.
 FLOORS = [
-    {"text", "settings", "keywords"},
+    {"text", "settings", "keywords", "tuples"},
     {"options"},
     {"table"},
     {"listing"},

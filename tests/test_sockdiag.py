@@ -151,7 +151,7 @@ def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(netlink.socket, "socket", refused)
+    monkeypatch.setattr(netlink, "Socket", refused)
     assert sockdiag.tcp_sockets(Proc(), Options(), Outcome(), "") is None
 
 

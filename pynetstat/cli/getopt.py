@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from ..settings import FAMILY_OPTIONS, SETTINGS
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from ..tuples import NamedTuple
 
 # netstat's long options in getopt's order, each with the letter that makes two of them the same.
 # The order decides what an abbreviation means and what its complaint lists.

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ..options import MODES, nearest
 from ..settings import FAMILIES, SETTINGS, Setting
 from .getopt import LONG, OWN, Bad, Word, words
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
 
 BY_NAME = {setting.long: setting for setting in SETTINGS}
 PROTOCOL = BY_NAME["protocol"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import Any
 
 from ..options import Options
 
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
+
+    Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
+
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
 OWN = ("classic", *STRUCTURED)  # every other format is one of tabulate's
-
-Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
 
 
 def find(options: Options) -> Render:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from ..listing import Column, Layout, Listing, Section
 from ..options import Options
 from ..table import Remark, Table
 from ..text import safe, safe_cells
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def render(

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from _socket import AF_INET6, inet_ntoa, inet_ntop  # as netlink does
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import starmap
-from socket import AF_INET6, inet_ntoa, inet_ntop
 from struct import iter_unpack
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 def numbers(field: Sequence[str]) -> list[int]:

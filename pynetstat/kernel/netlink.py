@@ -8,14 +8,21 @@ length are checked. Whatever is not as the kernel does it is an OSError; the cal
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from struct import Struct
-from typing import NamedTuple, Protocol
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import NamedTuple, Protocol
+else:
+    from ..tuples import NamedTuple
+
+    Protocol = object
 
 SOCK_DIAG, ROUTE, GENERIC = 4, 0, 16  # protocols (linux/netlink.h)
 NOOP, ERROR, DONE = 1, 2, 3  # message types
@@ -51,10 +58,20 @@ class Answer(NamedTuple):
     length: int
 
 
-def connect(protocol: int) -> socket.socket:
+class Socket(_socket.socket):
+    """A socket that `with` closes. That of the module `socket` takes 2.2 ms of 20 to import."""
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def connect(protocol: int) -> Socket:
     """A netlink socket. It belongs to the network namespace that the thread is in now, and asks
     that namespace from then on, wherever the thread goes."""
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    link = Socket(_socket.AF_NETLINK, _socket.SOCK_RAW, protocol)
     try:
         link.bind((0, 0))
         link.settimeout(PATIENCE)
@@ -82,7 +99,7 @@ def dump(link: Link, request: int, body: bytes, reply: int) -> Iterator[Answer]:
             if time.monotonic() - latest > PATIENCE:
                 raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
             continue  # a stranger's
-        if flags & socket.MSG_TRUNC:
+        if flags & _socket.MSG_TRUNC:
             raise malformed("truncated")
         latest = time.monotonic()
         length = even(data, (reply, number, port))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import socket
+import _socket as socket  # as netlink does
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from struct import Struct, iter_unpack
-from typing import TYPE_CHECKING, Any
 
 from ..listing import Report
 from . import netlink
 
+TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..options import Options
     from .proc import Proc
 

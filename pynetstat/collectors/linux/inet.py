@@ -6,15 +6,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import compress
-from typing import Any, NamedTuple
 
 from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
 from ...kernel.decode import addresses, decimals, numbers, ports
 from ...kernel.proc import Proc, lines_of
 from ...kernel.states import STATES
-from ...listing import Column, Listing, Missing, Report, halves
+from ...listing import Column, Holder, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from ...tuples import NamedTuple
 
 
 class Timer(NamedTuple):
@@ -53,7 +58,7 @@ class InetSocket(NamedTuple):
     timer: Timer | None = None
     pid: int | None = None
     program: str | None = None
-    processes: list[Any] | None = None
+    processes: list[Holder] | None = None
     unit: str | None = None
     container: str | None = None
     netns: str | None = None
