@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     rfcomm: bool
     families: tuple[str, ...]
     fib: bool
+    table: str | None
     cache: bool
     all: bool
     listening: bool

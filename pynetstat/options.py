@@ -52,6 +52,7 @@ class Options:
     symbolic: bool
     cache: bool
     fib: bool
+    table: str | None
     # again and again
     continuous: bool
     interval: float

@@ -205,6 +205,8 @@ def check(run: Run) -> None:
     """What no listing can answer is the user's mistake, told before anything is printed: a
     field that none has (the valid ones are listed), a filter about what this table lacks."""
     options = run.options
+    if options.table is not None and not options.route:
+        raise Misuse("--table is about routes; it goes with -r")
     if run.filter:
         for listing in run.listings():
             run.filter.check(listing.record)
