@@ -443,9 +443,9 @@ def test_listings_without_the_field() -> None:
     parse("dev eth0").check(Route)
 
 
-def test_no_table_of_sockets_tells_the_device() -> None:
-    chosen = parse("sport 22 or not dev = eth0")
-    with pytest.raises(FilterError, match="do not tell") as caught:
+def test_without_netlink_nothing_tells_the_device() -> None:
+    chosen = parse("sport 22 or not dev = eth0", untold="--source proc does not tell")
+    with pytest.raises(FilterError, match="--source proc does not tell") as caught:
         chosen.check(inet.InetSocket)
     assert str(caught.value).endswith("\n  sport 22 or not dev = eth0\n" + " " * 18 + "^^^")
     chosen.check(unix.UnixSocket)

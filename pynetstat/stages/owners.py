@@ -82,6 +82,8 @@ class Owners:
         finally:
             if collecting:
                 gc.enable()
+        if left:  # not the listeners of others that were sought beside them
+            left &= set().union(*(table["inode"] for table in tables))
         self.missing += len(left)
         for table in tables if left else ():
             pairs = zip(table["inode"], table["state"])
@@ -95,6 +97,7 @@ class Owners:
         """Go on with the scan until every inode of these tables has its owner; those that have
         none."""
         wanted = {inode for table in tables for inode in table["inode"] if inode}
+        wanted.update(one.inode for table in tables for one in self.waiting(table) if one)
         if self.every:
             deque(self.scan, maxlen=0)
         wanted.difference_update(self.first)
@@ -118,6 +121,19 @@ class Owners:
         }
         if self.every:
             table.fields["processes"] = list(map(self.holders.get, table["inode"]))
+            if any(self.waiting(table)):
+                table.fields["listener"] = list(map(self.accepting, table["listener"]))
+
+    def waiting(self, table: Table) -> Sequence[Any]:
+        """The listeners at which connections wait that no program has accepted yet."""
+        return table["listener"] if self.every and "listener" in table.fields else ()
+
+    def accepting(self, listener: Any) -> Any:
+        """A listener with the process that is to accept."""
+        owner = self.first.get(listener.inode) if listener else None
+        if owner is None:
+            return listener
+        return listener._replace(pid=owner.pid, program=decode(owner.program))
 
     def processes(self) -> list[str]:
         """The processes in directory order, remembered for the second look."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_network
-from socket import AF_INET, AF_INET6, if_indextoname
+from socket import AF_INET, AF_INET6
 from typing import Any, NamedTuple
 
 from ...kernel import rtnetlink
+from ...kernel.ioctl import device_name
 from ...kernel.rtnetlink import Hop, KernelRoute, Via
 from ...options import nearest
 from ...table import Table
@@ -81,12 +82,7 @@ def device_names(indexes: Iterable[int | None]) -> dict[int | None, str | None]:
     """The names of interfaces, as long as they are there."""
     names: dict[int | None, str | None] = {None: None}
     for index in {index for index in indexes if index is not None}:
-        try:
-            names[index] = (
-                if_indextoname(index).encode("utf-8", "surrogateescape").decode("latin-1")
-            )
-        except OSError:
-            names[index] = f"if{index}"
+        names[index] = device_name(index)
     return names
 
 
