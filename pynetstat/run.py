@@ -70,6 +70,9 @@ class Run:
         self.owners, self.unowned = None, 0
         self.proc.troubles.clear()
         self.proc.unseen.clear()
+        missing = no_tables(self.proc, self.options)
+        if missing:
+            self.proc.unseen.append(("table", missing, None))
         try:
             if self.options.count_by:
                 yield self.counts()
@@ -240,13 +243,16 @@ def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
         raise Stop("" if gone else f"pynetstat: standard output: {reason(error)}") from error
 
 
-def bare(proc: Proc) -> None:
-    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
+def no_tables(proc: Proc, options: Options) -> str:
+    """A container may have no /proc, or one without its net: netstat lists nothing in silence.
+    Why nothing is listed, or nothing; anything else is told table by table."""
+    if options.source == "psutil" or not (LINUX or options.root != "/proc"):
+        return ""
     try:
-        os.stat(proc.path("net"))
+        os.stat(proc.net)
     except OSError as error:
-        if error.errno == errno.ENOENT:  # anything else is told table by table
-            proc.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")
+        return f"{proc.net}: {reason(error)}" if error.errno == errno.ENOENT else ""
+    return ""
 
 
 LINUX = sys.platform.startswith("linux")
@@ -256,8 +262,9 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     """Print what was asked for, again and again under -c; the exit status."""
     run = Run(options, proc)
     check(run)
-    if options.source != "psutil" and (LINUX or options.root != "/proc") and options.silent:
-        bare(proc)
+    missing = options.silent and no_tables(proc, options)
+    if missing:
+        proc.warn(f"({missing}; there is nothing to list.)")
     render = formats.find(options)
     rounds = 0
     while True:

@@ -194,6 +194,37 @@ def beside(setup: str, cases: Iterable[str]) -> dict[str, list[Any]]:
     return answers
 
 
+WITHIN = """
+import json, shlex, subprocess, sys
+exec(sys.argv[1])
+answers = []
+for command in sys.argv[2:]:
+    words = shlex.split(command)
+    if words[0] == "pynetstat":
+        words = [sys.executable, "-m", *words]
+    done = subprocess.run(words, capture_output=True, text=True)
+    answers.append(done.stdout + done.stderr)
+print(json.dumps(answers))
+"""
+
+
+def within(*commands: str, setup: str = "", code: str = "", more: Iterable[str] = ()) -> list[str]:
+    """What these commands print, one after the other, in a network that the shell lines of
+    `setup` make, by a process that has run this `code`; `more`: further options of unshare."""
+    shell = f'set -e\n{setup}\nexec "$@"'
+    words = ["sh", "-c", shell, "-", sys.executable, "-c", WITHIN, code, *commands]
+    done = subprocess.run(
+        ["unshare", "--net", *more, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
 SCRATCH = tempfile.TemporaryDirectory(prefix="pynetstat-")
 
 

@@ -198,7 +198,7 @@ MEANINGS = [
     ("sport le 22", {101, 102, 401}),
     ("sport leq 22", {101, 102, 401}),
     ("sport gt 1024 sport lt 40000", {104}),
-    ("autobound", {103, 0, 106, 502}),
+    ("autobound", {103, 0, 106, 502, 503}),  # an unnamed unix socket is, to ss too
     # owners and the rest
     ("pid 30", {103}),
     ("pid = 20", {101}),

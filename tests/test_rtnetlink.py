@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from typing import Any
 
 import pytest
-from conftest import needs_ip, needs_namespaces, needs_root
+from conftest import needs_ip, needs_namespaces, needs_root, within
 
 from pynetstat.kernel import rtnetlink
 from pynetstat.kernel.netlink import ATTRIBUTE
@@ -49,29 +48,9 @@ ip -6 route add unreachable 2001:db8:6::/48
 ip -6 route add 2001:db8:7::/48 from 2001:db8:8::/48 dev na
 """
 
-INSIDE = """
-import json, shlex, subprocess, sys
-answers = []
-for command in sys.argv[1:]:
-    words = shlex.split(command)
-    if words[0] == "pynetstat":
-        words = [sys.executable, "-m", *words]
-    answers.append(subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout)
-print(json.dumps(answers))
-"""
 
-
-def within(*commands: str, setup: str = NETWORK) -> list[str]:
-    """What these commands print in a network made for them."""
-    shell = f'set -e\n{setup}\nexec "$@"'
-    words = ["sh", "-c", shell, "-", sys.executable, "-c", INSIDE, *commands]
-    environment = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(
-        ["unshare", "--net", *words], capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout)
-    return found
+def in_network(*commands: str) -> list[str]:
+    return within(*commands, setup=NETWORK)
 
 
 @pytest.mark.parametrize("version", ["4", "6"])
@@ -79,7 +58,7 @@ def test_every_kind_of_route_as_ip_has_it(version: str) -> None:
     """Field by field, where ip names one; what ip leaves out has its default."""
     theirs, ours = map(
         json.loads,
-        within(
+        in_network(
             f"ip -j -{version} route show table all", f"pynetstat -r{version} --table all --json"
         ),
     )
@@ -112,7 +91,7 @@ def as_ip_has_it(route: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_first_of_several_hops_stands_in_the_route() -> None:
-    (text,) = within("pynetstat -rn --json")
+    (text,) = in_network("pynetstat -rn --json")
     (default,) = [one for one in json.loads(text)["routes"] if one["dst"] == "default"]
     assert (default["gateway"], default["dev"]) == ("192.0.2.254", "na")
     assert [hop["weight"] for hop in default["nexthops"]] == [1, 3]
@@ -136,7 +115,7 @@ def test_the_columns_of_netstat_are_those_of_proc() -> None:
         ]
         proc, kernel = (
             json.loads(text)["routes"]
-            for text in within(
+            for text in in_network(
                 f"pynetstat -r{version} --json --source proc", f"pynetstat -r{version} --json"
             )
         )
@@ -150,14 +129,14 @@ def test_the_columns_of_netstat_are_those_of_proc() -> None:
 
 
 def test_a_route_that_may_be_a_blackhole_has_no_type_in_proc() -> None:
-    (text,) = within("pynetstat -rn --json --source proc")
+    (text,) = in_network("pynetstat -rn --json --source proc")
     kinds = {one["dst"]: one["type"] for one in json.loads(text)["routes"]}
     assert kinds["203.0.113.128/25"] is None
     assert kinds["10.81.0.0/16"] == "unicast"
 
 
 def test_a_table_by_number_and_in_text() -> None:
-    four, six, local = within(
+    four, six, local = in_network(
         "pynetstat -rn --table 100", "pynetstat -r6n --table 100", "pynetstat -rn --table local"
     )
     assert four.splitlines()[2:] == [
@@ -168,7 +147,7 @@ def test_a_table_by_number_and_in_text() -> None:
 
 
 def test_all_addresses_of_an_interface_as_ip_has_them() -> None:
-    theirs, ours = map(json.loads, within("ip -j addr", "pynetstat -ia --json"))
+    theirs, ours = map(json.loads, in_network("ip -j addr", "pynetstat -ia --json"))
     found = {one["ifname"]: one for one in ours["interfaces"]}
     names = ["family", "local", "prefixlen", "scope", "broadcast", "address", "label"]
     for interface in theirs:

@@ -28,6 +28,11 @@ EVERY = 0xFFFFFFFF  # all states
 MESSAGE = Struct("=BB2x4s16s16sI12xII4xI")
 SKV6ONLY = 11  # attribute of listeners and unconnected sockets of IPv6
 
+# Attribute 1 of a request, a program of one instruction (struct inet_diag_bc_op): the code for "was
+# the port chosen by the kernel", and how far to go on if it was (to the end: take the socket), and
+# if not (beyond the end: leave it out).
+AUTOBOUND = Struct("=HHBBH").pack(8, 1, 6, 4, 8)
+
 Ends = tuple[str, int, str, int]
 
 
@@ -50,15 +55,15 @@ class Details:
         self.protocol, self.version = PROTOCOLS[protocol], version
         self.family = AF_INET6 if version else AF_INET
         self.listens = self.protocol == IPPROTO_TCP
+        self.states = sockdiag.ALL if self.listens else EVERY
 
     @cached_property
     def devices(self) -> dict[int | Ends, str]:
         """The names of the devices to which sockets are bound, by inode; of those without one
         (time-wait) by their ends."""
         found: dict[int | Ends, int] = {}
-        states = sockdiag.ALL if self.listens else EVERY
         try:
-            for packed in sockdiag.tcp_rows(self.version, states, protocol=self.protocol):
+            for packed in sockdiag.tcp_rows(self.version, self.states, protocol=self.protocol):
                 words = memoryview(packed).cast("I")
                 indexes = words[56 // 4 :: LENGTH // 4].tolist()
                 if not any(indexes):  # most tables: by far the quickest
@@ -72,6 +77,23 @@ class Details:
             return {}
         names = {index: device_name(index) for index in set(found.values())}
         return {key: names[index] for key, index in found.items()}
+
+    @cached_property
+    def autobound(self) -> set[int | Ends] | None:
+        """The sockets whose local port the kernel chose; None where it does not tell."""
+        found: set[int | Ends] = set()
+        try:
+            rows = sockdiag.tcp_rows(
+                self.version, self.states, protocol=self.protocol, condition=AUTOBOUND
+            )
+            for packed in rows:
+                inodes = memoryview(packed).cast("I")[84 // 4 :: LENGTH // 4].tolist()
+                for place, inode in enumerate(inodes):
+                    body = packed[place * LENGTH + netlink.HEADER.size :]
+                    found.add(inode or self.ends(body[: MESSAGE.size]))
+        except OSError:
+            return None
+        return found
 
     @cached_property
     def bound(self) -> dict[int, Bound]:
@@ -109,6 +131,12 @@ class Details:
         if not devices:
             return [None] * len(inodes)
         return [devices.get(inode or end) for inode, end in zip(inodes, ends)]
+
+    def chosen(self, inodes: Sequence[int], ends: Iterator[Ends]) -> list[bool | None]:
+        found = self.autobound
+        if found is None:
+            return [None] * len(inodes)
+        return [(inode or end) in found for inode, end in zip(inodes, ends)]
 
     def field(self, name: str, inodes: Sequence[int]) -> list[Any]:
         """`backlog`, `waiting` or `dual_stack` of those that have it."""

@@ -145,18 +145,20 @@ def tcp_rows(
     states: int,
     link: netlink.Link | None = None,
     protocol: int = socket.IPPROTO_TCP,
+    condition: bytes = b"",
 ) -> Iterator[bytes]:
     """The kernel's messages for the sockets of one protocol and IP version, of LENGTH bytes each,
     some thousand together. OSError as of `netlink.dump`.
 
-    `link` may be a socket of another network namespace.
+    `link` may be a socket of another network namespace; `condition`, an attribute of the
+    request, tells the kernel which ones to give.
     """
     if link is None:
         with netlink.connect(netlink.SOCK_DIAG) as link:
-            yield from tcp_rows(version, states, link, protocol)
+            yield from tcp_rows(version, states, link, protocol, condition)
             return
     family = socket.AF_INET6 if version else socket.AF_INET
-    body = REQUEST.pack(family, protocol, 0, states)
+    body = REQUEST.pack(family, protocol, 0, states) + condition
     parts: list[bytes] = []
     gathered = 0
     for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY):

@@ -246,6 +246,7 @@ def details_of(
     fields: dict[str, Callable[[], Sequence[Any]]] = {
         "dev": lambda: details.dev(inodes(), ends()),
         "dual_stack": partial(bound, "dual_stack"),
+        "autobound": lambda: details.chosen(inodes(), ends()),
     }
     if details.listens:
         fields["accept_queue"] = partial(bound, "waiting")
