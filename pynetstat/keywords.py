@@ -16,6 +16,10 @@ class Keywords(TypedDict, total=False):
     udplite: bool
     sctp: bool
     raw: bool
+    icmp: bool
+    packet: bool
+    netlink: bool
+    vsock: bool
     l2cap: bool
     rfcomm: bool
     families: tuple[str, ...]

@@ -159,7 +159,8 @@ class Run:
         if self.library and self.owners.failure:
             raise Stop(self.owners.failure)
         for table in rows if options.structured else ():
-            pairs = zip(table["inode"], table["pid"])
+            held = self.owners.holdable(table)
+            pairs = zip(held, table["pid"])
             self.unowned += len([inode for inode, pid in pairs if inode and pid is None])
         yield from everything
 
@@ -275,6 +276,12 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
         put(out, flush=True)
         if run.owners and not rounds:
             run.owners.last_notice()
+        if options.pid is not None and not rounds:
+            from .stages.other_kinds import other_kinds
+
+            notice = other_kinds(proc, options)
+            if notice:
+                proc.warn(notice)
         rounds += 1
         if run.status or not options.repeated or rounds == options.rounds:
             empty = options.fail_if_empty and not run.matched

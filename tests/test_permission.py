@@ -258,7 +258,7 @@ def sandboxed(options: str, call: int, argument: int | None) -> subprocess.Compl
 
 @pytest.mark.skipif(platform.machine() not in CALLS, reason="numbers of system calls are not known")
 def test_a_sandbox_that_refuses_netlink() -> None:
-    """What netlink would have said comes from /proc, and is the same; what /proc has not is null."""
+    """What netlink would have said comes from /proc, or is null where /proc has it not."""
     call = CALLS[platform.machine()][1]
     with contextlib.ExitStack() as ends:
         own = [ends.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]

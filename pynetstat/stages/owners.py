@@ -96,7 +96,7 @@ class Owners:
     def find(self, tables: Sequence[Table]) -> set[int]:
         """Go on with the scan until every inode of these tables has its owner; those that have
         none."""
-        wanted = {inode for table in tables for inode in table["inode"] if inode}
+        wanted = {inode for table in tables for inode in self.holdable(table) if inode}
         wanted.update(one.inode for table in tables for one in self.waiting(table) if one)
         if self.every:
             deque(self.scan, maxlen=0)
@@ -123,6 +123,12 @@ class Owners:
             table.fields["processes"] = list(map(self.holders.get, table["inode"]))
             if any(self.waiting(table)):
                 table.fields["listener"] = list(map(self.accepting, table["listener"]))
+
+    def holdable(self, table: Table) -> Sequence[int | None]:
+        """The inodes of a table, without those that the kernel holds and no process can."""
+        if "kernels" not in table.fields:
+            return table["inode"]
+        return [None if own else inode for own, inode in zip(table["kernels"], table["inode"])]
 
     def waiting(self, table: Table) -> Sequence[Any]:
         """The listeners at which connections wait that no program has accepted yet."""

@@ -41,7 +41,7 @@ class Waiting(NamedTuple):
 
 
 class InetSocket(NamedTuple):
-    """A socket of tcp, udp, udplite, raw or sctp.
+    """A socket of tcp, udp, udplite, raw, icmp (which ping uses) or sctp.
 
     Queues in bytes (a listener's recv_q: connections that wait to be accepted). `pid` and
     `program` are the holder that netstat prints, `processes` all holders. What was not asked
@@ -141,6 +141,7 @@ TABLES = {
     "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
     "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
     "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
+    "icmp": Protocol("icmp", "icmp", "%-5s ", 1, udp_states),
 }
 
 
@@ -201,8 +202,11 @@ def detailed(
     protocol: Protocol, version: str, tables: Iterator[Table], zones: bool
 ) -> Iterator[Table]:
     """With what the kernel tells by netlink alone, asked for when it is first wanted."""
-    from ...kernel.sockdetails import Details
+    from ...kernel.sockdetails import PROTOCOLS, Details
 
+    if protocol.name not in PROTOCOLS:
+        yield from tables
+        return
     details = Details(protocol.name, version)
     for table in tables:
         table.fields |= details_of(details, table, zones)
