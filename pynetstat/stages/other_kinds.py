@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 
 from ..kernel.proc import Proc
+from ..listing import Report
 from ..options import Options
 
 # Each kind with its option, the files that list it, and the word of a row that is the inode.
@@ -18,11 +19,11 @@ KINDS = (
 LINK = re.compile(r"socket:\[(\d{1,20})\]\Z", re.ASCII)
 
 
-def other_kinds(proc: Proc, options: Options) -> str:
-    """A notice of the sockets of --pid that an option which was not given lists; or nothing."""
+def warn_of_other_kinds(proc: Proc, options: Options, outcome: Report) -> None:
+    """Report the sockets of --pid that an option which was not given would have listed."""
     inodes = held_inodes(proc, f"{options.pid}/fd")
     if not inodes:
-        return ""
+        return
     counts, missing = [], []
     for name, option, files, place in KINDS:
         if getattr(options, option) or option in options.families:
@@ -31,14 +32,13 @@ def other_kinds(proc: Proc, options: Options) -> str:
         if number:
             counts.append(f"{number} {name} socket{'' if number == 1 else 's'}")
             missing.append(f"--{option}")
-    if not counts:
-        return ""
-    them = "it" if counts == [f"1 {counts[0][2:]}"] else "them"
-    verb = "lists" if len(missing) == 1 else "list"
-    return (
-        f"(Process {options.pid} also holds {' and '.join(counts)};"
-        f" {' and '.join(missing)} {verb} {them}.)"
-    )
+    if counts:
+        them = "them" if len(counts) > 1 or not counts[0].startswith("1 ") else "it"
+        verb = "list" if len(missing) > 1 else "lists"
+        outcome.warn(
+            f"(Process {options.pid} also holds {' and '.join(counts)};"
+            f" {' and '.join(missing)} {verb} {them}.)"
+        )
 
 
 def held_inodes(proc: Proc, folder: str) -> set[str]:

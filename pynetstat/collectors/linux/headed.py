@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ...kernel.proc import Proc, lines_of
+from ...listing import Report
 
 WORDS = re.compile(r"[^ \t|]+")
 WORD = re.compile(r"\s*\S+", re.ASCII)
@@ -58,7 +59,7 @@ class Heading:
 
 
 def read_lines(
-    proc: Proc, name: str, block: str, first: int, read: Callable[[str], Any]
+    outcome: Report, name: str, block: str, first: int, read: Callable[[str], Any]
 ) -> list[Any]:
     """Line by line, where a block holds something that no kernel of today prints."""
     rows = []
@@ -67,11 +68,11 @@ def read_lines(
         if row is not None:
             rows.append(row)
         elif line.strip(" \t\n\v\f\r"):
-            proc.warn(f"warning, got bogus {name} line {number}.")
+            outcome.warn(f"warning, got bogus {name} line {number}.")
     return rows
 
 
-def read_rows(proc: Proc, name: str, row: re.Pattern[str]) -> Iterator[list[Any]]:
+def read_rows(proc: Proc, outcome: Report, name: str, row: re.Pattern[str]) -> Iterator[list[Any]]:
     """The rows of a table below its heading, block by block; what is no row is told."""
     first = 1
     for block in proc.blocks(f"net/{name}"):
@@ -79,7 +80,7 @@ def read_rows(proc: Proc, name: str, row: re.Pattern[str]) -> Iterator[list[Any]
             block = block.partition("\n")[2]
         rows = row.findall(block)
         if block and (len(rows) != block.count("\n") or not block.endswith("\n")):
-            rows = read_lines(proc, name, block, first, partial(groups_of, row))
+            rows = read_lines(outcome, name, block, first, partial(groups_of, row))
         first += block.count("\n") + 1
         if rows:
             yield rows

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ...cells import known, owner_columns
 from ...kernel.decode import decimals, integers, numbers
 from ...kernel.proc import Proc
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
 from .headed import read_rows
@@ -51,15 +51,13 @@ PROTOCOLS = {
 }  # fmt: skip
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     yield Table(NetlinkSocket, 0)
     try:
-        for rows in read_rows(proc, "netlink", ROW):
+        for rows in read_rows(proc, outcome, "netlink", ROW):
             yield decode(*zip(*rows))
     except OSError as error:
-        stop = proc.absent(options, "AF NETLINK", error, "net/netlink")
-        if stop:
-            raise stop from error
+        raise Missing("AF NETLINK", proc.path("net/netlink"), error) from error
 
 
 def decode(*columns: Sequence[str]) -> Table:
@@ -107,4 +105,6 @@ def port_cells(ports: Sequence[int]) -> list[Any]:
     return [port or "kernel" for port in ports]
 
 
-SOCKETS = Listing("netlink", NetlinkSocket, collect, columns, heading)
+SOCKETS = Listing(
+    "netlink", NetlinkSocket, collect, columns, heading, identity=("protocol", "portid", "inode")
+)

@@ -10,7 +10,7 @@ from ...cells import known, owner_columns, user_cells
 from ...kernel.decode import decimals, numbers
 from ...kernel.ioctl import device_name
 from ...kernel.proc import Proc
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
 from .headed import read_rows
@@ -52,15 +52,13 @@ PROTOCOLS = {
 }  # fmt: skip
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     yield Table(PacketSocket, 0)
     try:
-        for rows in read_rows(proc, "packet", ROW):
+        for rows in read_rows(proc, outcome, "packet", ROW):
             yield decode(proc, *zip(*rows))
     except OSError as error:
-        stop = proc.absent(options, "AF PACKET", error, "net/packet")
-        if stop:
-            raise stop from error
+        raise Missing("AF PACKET", proc.path("net/packet"), error) from error
 
 
 def decode(proc: Proc, *columns: Sequence[str]) -> Table:
@@ -123,4 +121,4 @@ def user_columns(options: Options) -> Iterator[Column]:
     yield from owner_columns(options)
 
 
-SOCKETS = Listing("packet", PacketSocket, collect, columns, heading, names)
+SOCKETS = Listing("packet", PacketSocket, collect, columns, heading, names, identity=("inode",))

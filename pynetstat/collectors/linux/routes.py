@@ -11,8 +11,8 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...kernel.decode import addresses, integers, numbers
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Misuse, Options
 from ...table import Table, joined
 from .headed import Heading, Lacking, read_lines
@@ -83,8 +83,8 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
-    return with_kernel(proc, options, "", partial(main_table, proc))
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
+    return with_kernel(proc, options, "", partial(main_table, proc, outcome))
 
 
 def with_kernel(
@@ -123,7 +123,7 @@ def with_kernel(
     yield from tables
 
 
-def main_table(proc: Proc) -> Iterator[Table]:
+def main_table(proc: Proc, outcome: Report) -> Iterator[Table]:
     """/proc/net/route: the main table, of several hops the first alone."""
     blocks = opened(proc, "net/route", "INET (IPv4)")
     yield Table(Route, 0)
@@ -134,7 +134,7 @@ def main_table(proc: Proc) -> Iterator[Table]:
             heading = heading_of(proc, line)
         rows = ROW.findall(block) if heading.plain else []
         if block and (len(rows) != block.count("\n") or not block.endswith("\n")):
-            rows = read_lines(proc, "route", block, first, heading.read)
+            rows = read_lines(outcome, "route", block, first, heading.read)
         first += block.count("\n")
         if rows:
             yield decode(*zip(*rows))
@@ -354,7 +354,7 @@ INET = Listing("routes", Route, collect, columns, lambda _: "Kernel IP routing t
 # Families without routes
 
 
-def refuse(proc: Proc, options: Options) -> Iterator[Table]:
+def refuse(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """The first of the families named that has none; those before it were listed."""
     family = next(name for name in options.families if name in ("unix", "ec", "ash", "bluetooth"))
     if family == "bluetooth":

@@ -12,8 +12,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ...kernel.decode import LARGEST, counters
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Listing, Report, Stop
 from ...options import PROTOCOLS, Options
 from ...table import Remark, Table
 from .sentences import SENTENCES
@@ -63,57 +63,60 @@ SECTIONS6 = {"Ip6": "raw", "Icmp6": "raw", "Tcp6": "tcp", "Udp6": "udp"}
 WORDS = re.compile(r"[^ \t\v\f\r\n]+")
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     if options.families == ("inet6",):
-        yield from version6(proc, options)
+        yield from version6(proc, options, outcome)
     elif options.families in ((), ("inet",)):
-        yield from version4(proc, options)
+        yield from version4(proc, options, outcome)
     else:
         families = ",".join(options.families)
         complaint = "netstat: No statistics support for specified address family: "
         raise Stop("", remark=complaint + families)
 
 
-def version4(proc: Proc, options: Options) -> Iterator[Table]:
+def version4(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """What cannot be opened is said, but it is no failure: that is netstat's rule. Records have
     what there is, and tell what is missing."""
     files = [
-        ("net/snmp", partial(pairs, proc, options, "net/snmp")),
-        ("net/netstat", partial(pairs, proc, options, "net/netstat")),
+        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp")),
+        ("net/netstat", partial(pairs, proc, options, outcome, "net/netstat")),
         ("net/sctp/snmp", partial(sctp, proc, options)),
     ]
     if options.structured:
-        yield from as_far_as_possible(proc, files, optional=("net/netstat", "net/sctp/snmp"))
+        yield from as_far_as_possible(
+            proc, outcome, files, optional=("net/netstat", "net/sctp/snmp")
+        )
         return
     try:
         yield from files[0][1]()
     except OSError as error:
-        proc.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
+        outcome.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
         return
     for _, read in files[1:]:
         with suppress(OSError):
             yield from read()
 
 
-def version6(proc: Proc, options: Options) -> Iterator[Table]:
+def version6(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """IPv6 has files of its own but for tcp, which both versions share."""
     files = [
-        ("net/snmp6", partial(keyed, proc, options, "net/snmp6")),
-        ("net/snmp", partial(pairs, proc, options, "net/snmp", only="Tcp")),
+        ("net/snmp6", partial(keyed, proc, options, outcome, "net/snmp6")),
+        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp", only="Tcp")),
     ]
     if options.structured:
-        yield from as_far_as_possible(proc, files)
+        yield from as_far_as_possible(proc, outcome, files)
         return
     for name, read in files:
         try:
             yield from read()
         except OSError as error:
-            proc.warn(f"cannot open {proc.path(name)}: {reason(error)}")
+            outcome.warn(f"cannot open {proc.path(name)}: {reason(error)}")
             return
 
 
 def as_far_as_possible(
     proc: Proc,
+    outcome: Report,
     files: Iterable[tuple[str, Callable[[], Iterator[Table]]]],
     optional: Sequence[str] = (),
 ) -> Iterator[Table]:
@@ -131,7 +134,7 @@ def as_far_as_possible(
     if failures and not found:
         raise Stop(f"{failures[0][0]}: {reason(failures[0][1])}")
     for failure in failures:
-        proc.trouble(*failure)
+        outcome.error(*failure)
 
 
 def lines(proc: Proc, name: str) -> list[str]:
@@ -156,7 +159,9 @@ def section(
     return Section(title, SENTENCES.get(title, {}), names, values)
 
 
-def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[Section]:
+def pairs(
+    proc: Proc, options: Options, outcome: Report, name: str, only: str = ""
+) -> Iterator[Section]:
     """/proc/net/snmp and netstat as snmp_seq_show() and netstat_seq_show() print them: names
     in one line, values in the next.
 
@@ -174,7 +179,7 @@ def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[S
         _, second, numbers = values.partition(":")
         if not (colon and second):
             if not only:
-                proc.warn(f"Problem while parsing {proc.path(name)}")
+                outcome.warn(f"Problem while parsing {proc.path(name)}")
             return
         if title.startswith(only):
             names = WORDS.findall(keys)
@@ -191,7 +196,7 @@ def sctp(proc: Proc, options: Options) -> Iterator[Section]:
     yield section(options, SECTIONS, "Sctp", [pair[0] for pair in words], values)
 
 
-def keyed(proc: Proc, options: Options, name: str) -> Iterator[Section]:
+def keyed(proc: Proc, options: Options, outcome: Report, name: str) -> Iterator[Section]:
     """/proc/net/snmp6 as snmp6_seq_show() prints it: a name and a value a line, where the
     beginning of the name tells the section.
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from ...cells import blank, known, owner_columns
 from ...kernel import netlink
-from ...kernel.proc import Proc, Stop, reason
+from ...kernel.proc import Proc, reason
 from ...kernel.states import STATES
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report, Stop
 from ...options import Options
 from ...table import Table
 
@@ -42,15 +42,15 @@ TYPES = {1: "STREAM", 2: "DGRAM", 5: "SEQPACKET"}
 LISTENER = "LISTEN"
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     yield Table(VsockSocket, 0)
     if not proc.own or options.source not in ("auto", "netlink"):
         raise Stop("pynetstat: vsock sockets are asked of the kernel; /proc does not tell of them")
     body = REQUEST.pack(AF_VSOCK, 0, 0, ANY, 0, 0, 0, 0)
     try:
         rows = list(map(row, netlink.whole(netlink.SOCK_DIAG, DIAG, body, DIAG)))
-    except FileNotFoundError:  # no such family in this kernel
-        raise Stop("netstat: no support for `AF VSOCK' on this system.") from None
+    except FileNotFoundError as error:  # no such family in this kernel
+        raise Missing("AF VSOCK", "vsock", error) from error
     except OSError as error:
         raise Stop(f"pynetstat: vsock sockets: {reason(error)}") from error
     chosen = [one for one in rows if options.all or (one[2] == LISTENER) is options.listening]
@@ -91,4 +91,4 @@ def end_cells(cids: Sequence[int | None], ports: Sequence[int | None]) -> list[s
     return list(map(":".join, texts))
 
 
-SOCKETS = Listing("vsock", VsockSocket, collect, columns, heading)
+SOCKETS = Listing("vsock", VsockSocket, collect, columns, heading, identity=("inode",))
