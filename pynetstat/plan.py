@@ -8,7 +8,7 @@ from typing import Any
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import OWNED, Listing
-from .options import MODES, Misuse, Options, nearest
+from .options import MODES, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 
 
@@ -87,6 +87,9 @@ def wanted(options: Options) -> list[tuple[str, str]]:
             keys.append(("sockets", family))
     if options.l2cap or options.rfcomm or "bluetooth" in options.families:
         keys.append(("sockets", "bluetooth"))
+    for family in OTHERS:
+        if getattr(options, family) or family in options.families:
+            keys.append(("sockets", family))
     return keys
 
 
@@ -180,6 +183,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
 )  # fmt: skip
 
 

@@ -63,8 +63,13 @@ FAMILIES = {
     "ip6": "inet6",
     "econet": "ec",
     "ash": "ash",
+    # ours
+    "packet": "packet",
+    "netlink": "netlink",
+    "vsock": "vsock",
 }
-FAMILY_OPTIONS = tuple(word for word in FAMILIES if word not in ("ip6", "econet", "ash"))
+NO_OPTIONS = ("ip6", "econet", "ash", "packet", "netlink", "vsock")
+FAMILY_OPTIONS = tuple(word for word in FAMILIES if word not in NO_OPTIONS)
 
 
 class Setting:
@@ -174,6 +179,10 @@ SETTINGS = (
     Setting(WHAT, "-U --udplite", "UDP-Lite sockets.", netstat=10),
     Setting(WHAT, "-S --sctp", "SCTP endpoints and associations.", netstat=8),
     Setting(WHAT, "-w --raw", "Raw sockets.", netstat=11),
+    Setting(WHAT, "--icmp", "Sockets that ping uses."),
+    Setting(WHAT, "--packet", "Packet sockets: sniffers, DHCP clients."),
+    Setting(WHAT, "--netlink", "Netlink sockets: who speaks with the kernel."),
+    Setting(WHAT, "--vsock", "Sockets between a virtual machine and its host."),
     Setting(WHAT, "-2 --l2cap", "Bluetooth L2CAP sockets.", netstat=13),
     Setting(WHAT, "-f --rfcomm", "Bluetooth RFCOMM sockets.", netstat=14),
     Setting(WHAT, "-4 --inet", "The same as -A inet.", "family"),
@@ -192,6 +201,14 @@ SETTINGS = (
         example="inet,unix",
     ),
     Setting(WHAT, "-F --fib", "With -r: the table (default).", netstat=30),
+    Setting(
+        WHAT,
+        "--table",
+        "With -r: the routes of this table (main, local, 100, ...), or of all.",
+        "text",
+        metavar="NAME",
+        example="all",
+    ),
     Setting(WHAT, "-C --cache", "With -r: the cache.", netstat=29),
     Setting(ROWS, "-a --all", "Listening and connected sockets; all interfaces.", netstat=16),
     Setting(ROWS, "-l --listening", "Listening sockets alone.", netstat=15),

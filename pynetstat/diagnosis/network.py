@@ -156,7 +156,7 @@ def counted(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, 
         "packets": stats["packets"] or 0,
         "errors": stats["errors"] or 0,
         "dropped": stats["dropped"] or 0,
-        "overruns": stats["over_errors" if received else "fifo_errors"] or 0,
+        "overruns": stats["fifo_errors"] or 0,
         "frame_errors": stats["frame_errors"] if received else None,
         "carrier_errors": None if received else stats["carrier_errors"],
     }
