@@ -93,6 +93,10 @@ class Options:
     root: str = "/proc"
     source: str = "auto"
     resolve_timeout: float = 5.0
+    # the diagnosis
+    ignore: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
+    perfdata: bool = False
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - Options.__annotations__.keys()

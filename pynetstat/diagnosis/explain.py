@@ -40,7 +40,7 @@ def told(name: str) -> Iterator[tuple[str, str]]:
     yield "Causes", entry.causes
     yield "To do", entry.advice
     if isinstance(entry, Rule):
-        yield "Limits", limit_words(entry.limits)
+        yield "Limits", limit_words(entry.limits, entry.thresholds)
 
 
 def plain(word: str) -> str:
