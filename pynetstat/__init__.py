@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from typing_extensions import Unpack
+
     from .collectors.linux.groups import Group
     from .collectors.linux.inet import InetSocket
     from .collectors.linux.interfaces import Interface
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .collectors.linux.unix import UnixSocket
     from .diagnosis.rule import Finding
     from .kernel.proc import Stop as Unavailable
+    from .keywords import Keywords
     from .options import Misuse, Options
 
 __version__ = "1.0.0"
@@ -58,7 +61,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def sockets(**options: Any) -> Iterator[InetSocket]:
+def sockets(**options: Unpack[Keywords]) -> Iterator[InetSocket]:
     """Internet sockets: tcp, udp, udplite, raw and sctp, of IPv4 and IPv6; all of them, unless
     `listening` is set. Queues in bytes, timers in milliseconds.
 
@@ -76,7 +79,7 @@ def sockets(**options: Any) -> Iterator[InetSocket]:
     return records("sockets", **options)
 
 
-def unix_sockets(**options: Any) -> Iterator[UnixSocket]:
+def unix_sockets(**options: Unpack[Keywords]) -> Iterator[UnixSocket]:
     """Unix sockets; all of them, unless `listening` is set.
 
     >>> {socket.proto for socket in unix_sockets()} <= {"unix"}
@@ -86,7 +89,7 @@ def unix_sockets(**options: Any) -> Iterator[UnixSocket]:
     return records("unix", **{**options, "families": ("unix",)})
 
 
-def routes(**options: Any) -> Iterator[Route]:
+def routes(**options: Unpack[Keywords]) -> Iterator[Route]:
     """The main routing table; of IPv4, unless `families=("inet6",)` or both are named.
 
     >>> [route.gateway for route in routes() if route.dst == "nowhere"]
@@ -95,7 +98,7 @@ def routes(**options: Any) -> Iterator[Route]:
     return records("route", route=True, **options)
 
 
-def interfaces(**options: Any) -> Iterator[Interface]:
+def interfaces(**options: Unpack[Keywords]) -> Iterator[Interface]:
     """All interfaces with their addresses and counters (bytes and packets since they are there).
 
     >>> [interface.ifname for interface in interfaces() if interface.ifname == "no such"]
@@ -105,7 +108,7 @@ def interfaces(**options: Any) -> Iterator[Interface]:
     return records("interfaces", interfaces=True, **options)
 
 
-def groups(**options: Any) -> Iterator[Group]:
+def groups(**options: Unpack[Keywords]) -> Iterator[Group]:
     """Multicast groups that the interfaces have joined, of IPv4 and IPv6.
 
     >>> {group.family for group in groups()} <= {"inet", "inet6"}
@@ -114,7 +117,7 @@ def groups(**options: Any) -> Iterator[Group]:
     return records("groups", groups=True, **options)
 
 
-def statistics(**options: Any) -> dict[str, dict[str, int]]:
+def statistics(**options: Unpack[Keywords]) -> dict[str, dict[str, int]]:
     """The kernel's counters by section and name, as it calls them.
 
     >>> statistics().get("Tcp", {}).get("NoSuchCounter", 0)
@@ -128,7 +131,7 @@ def statistics(**options: Any) -> dict[str, dict[str, int]]:
     return sections
 
 
-def diagnose(**options: Any) -> list[Finding]:
+def diagnose(**options: Unpack[Keywords]) -> list[Finding]:
     """What is wrong with this machine's network, and which program makes it so; worst first.
 
     Looks twice, `interval` seconds apart (default 1). Filters (`program="nginx"`) narrow what is

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     pass
 
 
+# The fields of a record that only a look at the processes fills.
+OWNED = frozenset({"pid", "program", "processes", "unit", "container"})
+
+
 class Holder(NamedTuple):
     """A process that holds a socket, and the descriptor by which it does."""
 

@@ -5,28 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .settings import DEFAULTS
+
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
-
-# What may be written after -A: the word, and the name that netstat knows the family by.
-FAMILIES = {
-    "inet": "inet",
-    "ip": "inet",
-    "tcpip": "inet",
-    "inet6": "inet6",
-    "ip6": "inet6",
-    "unix": "unix",
-    "ipx": "ipx",
-    "ax25": "ax25",
-    "x25": "x25",
-    "netrom": "netrom",
-    "rose": "rose",
-    "ddp": "ddp",
-    "appletalk": "ddp",
-    "econet": "ec",
-    "ash": "ash",
-    "bluetooth": "bluetooth",
-}
 
 
 class Misuse(ValueError):
@@ -36,67 +18,68 @@ class Misuse(ValueError):
 class Options:
     """Every option by the name that the command line and the API share; read, never written.
 
-    A plain class, since a named tuple of so many fields takes 2 ms to make at every start.
+    The defaults are those of the option table. A plain class, since a named tuple of so many
+    fields takes 2 ms to make at every start.
     """
 
     # which listing
-    route: bool = False
-    interfaces: bool = False
-    groups: bool = False
-    statistics: bool = False
-    masquerade: bool = False
+    route: bool
+    interfaces: bool
+    groups: bool
+    statistics: bool
+    masquerade: bool
     # which sockets
-    families: tuple[str, ...] = ()
-    tcp: bool = False
-    sctp: bool = False
-    udp: bool = False
-    udplite: bool = False
-    raw: bool = False
-    l2cap: bool = False
-    rfcomm: bool = False
-    all: bool = False
-    listening: bool = False
+    families: tuple[str, ...]
+    tcp: bool
+    sctp: bool
+    udp: bool
+    udplite: bool
+    raw: bool
+    l2cap: bool
+    rfcomm: bool
+    all: bool
+    listening: bool
     # what is shown of them
-    extend: int = 0
-    timers: bool = False
-    programs: bool = False
-    context: bool = False
-    verbose: bool = False
-    wide: bool = False
-    numeric_hosts: bool = False
-    numeric_ports: bool = False
-    numeric_users: bool = False
-    symbolic: bool = False
-    cache: bool = False
-    fib: bool = False
+    extend: int
+    timers: bool
+    programs: bool
+    context: bool
+    verbose: bool
+    wide: bool
+    numeric_hosts: bool
+    numeric_ports: bool
+    numeric_users: bool
+    symbolic: bool
+    cache: bool
+    fib: bool
     # again and again
-    continuous: bool = False
-    interval: float = 1.0
-    rounds: int | None = None
+    continuous: bool
+    interval: float
+    rounds: int | None
     round: int = 1  # which one this is
     # which rows
-    filter: str | None = None
-    state: tuple[str, ...] = ()
-    port: str | None = None
-    pid: int | None = None
-    program: str | None = None
-    user: str | None = None
+    filter: str | None
+    state: tuple[str, ...]
+    port: str | None
+    pid: int | None
+    program: str | None
+    user: str | None
     # how it is printed
-    format: str = "classic"
-    columns: tuple[str, ...] = ()
-    sort: tuple[str, ...] = ()
-    header: bool = True
-    fail_if_empty: bool = False
-    count_by: tuple[str, ...] = ()
-    top: int | None = None
+    format: str
+    columns: tuple[str, ...]
+    sort: tuple[str, ...]
+    header: bool
+    fail_if_empty: bool
+    count_by: tuple[str, ...]
+    top: int | None
     # whom to ask
-    root: str = "/proc"
-    source: str = "auto"
-    resolve_timeout: float = 5.0
+    root: str
+    source: str
+    resolve_timeout: float
     # the diagnosis
-    ignore: tuple[str, ...] = ()
-    limit: tuple[str, ...] = ()
-    perfdata: bool = False
+    ignore: tuple[str, ...]
+    limit: tuple[str, ...]
+    perfdata: bool
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - Options.__annotations__.keys()
@@ -170,6 +153,10 @@ class Options:
     def structured(self) -> bool:
         """Do we give records, with all their fields, instead of netstat's text?"""
         return self.format != "classic" or bool(self.columns or self.count_by)
+
+
+for name in DEFAULTS:
+    setattr(Options, name, DEFAULTS[name])
 
 
 def listings(options: Options) -> list[tuple[str, str]]:

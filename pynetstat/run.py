@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from . import collectors, formats
 from .kernel.proc import Proc, Stop, reason
-from .listing import Listing
+from .listing import OWNED, Listing
 from .options import Misuse, Options, listings, nearest
 from .table import Remark, Table, joined
 
@@ -70,13 +70,17 @@ class Run:
         self.owners, self.unowned = None, 0
         self.proc.troubles.clear()
         self.proc.unseen.clear()
-        if self.options.count_by:
-            yield self.counts()
-            return
-        for listing in self.listings():
-            yield self.arranged(listing, self.stages(listing))
-            if self.ended:
+        try:
+            if self.options.count_by:
+                yield self.counts()
                 return
+            for listing in self.listings():
+                yield self.arranged(listing, self.stages(listing))
+                if self.ended:
+                    return
+        finally:
+            if self.owners:
+                self.owners.close()
 
     def stages(self, listing: Listing) -> Tables:
         """Only the steps that were asked for, the cheap ones first."""
@@ -145,6 +149,8 @@ class Run:
         everything = list(tables)
         rows = list(rows_of(everything))
         self.owners.attribute(rows)
+        if self.library and self.owners.failure:
+            raise Stop(self.owners.failure)
         for table in rows if options.structured else ():
             pairs = zip(table["inode"], table["pid"])
             self.unowned += len([inode for inode, pid in pairs if inode and pid is None])
@@ -170,17 +176,9 @@ class Run:
         names = ("what", "reason", "count")
         missing += [dict(zip(names, found)) for found in dict.fromkeys(self.proc.unseen)]
         if self.unowned:
-            from .stages.owners import out_of_sight
-
-            root = not hasattr(os, "geteuid") or os.geteuid() == 0
-            reason = "no process is seen to hold it" if root else "only root sees every process"
-            reason = out_of_sight(self.proc) or reason
+            reason = "; ".join(self.owners.reasons()) or "no process is seen to hold it"
             missing.append({"what": "owner", "reason": reason, "count": self.unowned})
         return missing
-
-
-# The record's fields that only a look at the processes fills.
-OWNED = {"pid", "program", "processes", "unit", "container"}
 
 
 def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:
@@ -188,11 +186,11 @@ def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:
     return (table for table in tables if isinstance(table, Table))
 
 
-CROWD = 20_000  # sockets from which a second process is worth its start
+CROWD = 50_000  # sockets from which a second thread is worth its start
 
 
 def crowded(proc: Proc) -> bool:
-    """Are there so many sockets that their owners should be sought by two processes?
+    """Are there so many sockets that their owners should be sought by two threads?
 
     `sockets: used 1234` is the first line of /proc/net/sockstat.
     """
@@ -200,10 +198,7 @@ def crowded(proc: Proc) -> bool:
         used = proc.read("net/sockstat").split()[2]
     except (OSError, IndexError):
         return False
-    import threading
-
-    many = used.isdecimal() and int(used[:9]) >= CROWD and (os.cpu_count() or 1) > 1
-    return many and threading.active_count() == 1  # who has threads is not to be forked
+    return used.isdecimal() and int(used[:9]) >= CROWD and (os.cpu_count() or 1) > 1
 
 
 def check(run: Run) -> None:

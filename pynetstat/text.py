@@ -73,3 +73,8 @@ def decode(value: Any) -> Any:
         parts = [decode(part) for part in value]
         return parts if type(value) in (list, tuple) else tuple.__new__(type(value), parts)  # type: ignore[type-var]
     return value
+
+
+def printable(text: str) -> str:
+    """A message that repeats what somebody typed, without what a terminal would act upon."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import record
 
+import pynetstat as package
 from pynetstat.kernel.proc import Proc
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
@@ -34,14 +40,76 @@ needs_root = pytest.mark.skipif(
 needs_netstat = pytest.mark.skipif(not is_reference(), reason="net-tools netstat 2.10 is not here")
 
 
+@functools.cache
 def can_unshare() -> bool:
-    done = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+    """May this user make private mounts and networks? Who is not root may in a user namespace,
+    if at all: record.unshare()."""
+    if shutil.which("unshare") is None:
+        return False
+    done = subprocess.run([*record.unshare("--mount", "--net"), "true"], capture_output=True)
     return done.returncode == 0
 
 
-needs_namespaces = pytest.mark.skipif(
-    shutil.which("unshare") is None or not can_unshare(), reason="no private namespaces here"
-)
+needs_namespaces = pytest.mark.skipif(not can_unshare(), reason="no private namespaces here")
+HAS_IP = shutil.which("ip") is not None
+needs_ip = pytest.mark.skipif(not HAS_IP, reason="ip (iproute2) is not here")
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+HAS_IPV6 = has_ipv6()
+needs_ipv6 = pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
+
+
+@functools.cache
+def own_uid() -> int:
+    """A uid as which nothing else on this machine runs: of those that systemd assigns to nobody,
+    not always the same, for another run of the tests may go on beside."""
+    taken = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            taken.add(process.stat().st_uid)
+    free = [uid for uid in range(60706, 61184) if uid not in taken]
+    return free[os.getpid() % len(free)]
+
+
+def as_another() -> list[str]:
+    """What stands before a command that another user runs."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not here")
+    prefix = ["setpriv", f"--reuid={own_uid()}", f"--regid={own_uid()}", "--clear-groups"]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip(f"this root may not become user {own_uid()}")
+    return prefix
+
+
+@pytest.fixture(scope="session")
+def anybody() -> Iterator[list[str]]:
+    """The command as every user may run it: our package and click in a folder that all may
+    enter, and a Python that is not in root's home."""
+    with tempfile.TemporaryDirectory() as name:
+        for module in (package, click):
+            folder = Path(module.__file__ or "").parent
+            shutil.copytree(folder, f"{name}/{folder.name}")
+        subprocess.run(["chmod", "-R", "a+rX", name], check=True)  # whatever the umask is
+        code = f"import sys; sys.path[:0] = [{name!r}]; sys.dont_write_bytecode = True"
+        for python in (sys.executable, "/usr/bin/python3"):
+            command = [python, "-I", "-c", f"{code}\nfrom pynetstat.__main__ import main\nmain()"]
+            with contextlib.suppress(FileNotFoundError):
+                done = subprocess.run([*as_another(), *command, "-V"], capture_output=True, cwd="/")
+                if done.returncode == 0:
+                    yield command
+                    return
+        pytest.skip("no Python here that an ordinary user may run")
+
 
 Tree = Callable[..., Path]
 
@@ -88,10 +156,12 @@ def pynetstat(
     return subprocess.run(command, capture_output=True, timeout=60, **more)  # type: ignore[call-overload, no-any-return]
 
 
+TESTS = str(Path(__file__).parent)
+
 # In namespaces of its own: the machine's netstat, ours, and netstat again, since counters move.
 BESIDE = """
 import json, shlex, subprocess, sys
-from click.testing import CliRunner
+from runner import invoke
 from pynetstat.cli import main
 
 def reference(words):
@@ -103,7 +173,7 @@ for case in sys.argv[1:]:
     words = shlex.split(case)
     for _ in range(10):
         before = reference(words)
-        result = CliRunner().invoke(main, words)
+        result = invoke(main, words)
         ours = result.exit_code, result.stdout_bytes.decode("latin-1")
         if reference(words) == before:
             answers[case] = [before, ours]
@@ -118,7 +188,7 @@ def beside(setup: str, cases: Iterable[str]) -> dict[str, list[Any]]:
     script = f'{setup}\nexec "$@"'
     inside = ["sh", "-c", script, "-", sys.executable, "-c", BESIDE, *cases]
     command = ["unshare", "--net", "--mount", *inside]
-    environment = {**os.environ, "LC_ALL": "C"}
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONPATH": TESTS}
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=60, check=True)
     answers: dict[str, list[Any]] = json.loads(done.stdout)
     return answers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +18,12 @@ TOP = Path(__file__).parents[1]
 # In a namespace: its setup, the program with the fault, and what --diagnose says then.
 STAGE = """
 import json, subprocess, sys
-setup, fault, user, *options = sys.argv[1:]
+setup, fault, *command = sys.argv[1:]
 subprocess.run(["sh", "-c", setup], check=True)
 guilty = subprocess.Popen(["guilty", "-c", fault], executable=sys.executable,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 ready = guilty.stdout.readline()
-prefix = ["setpriv", "--reuid", user, "--clear-groups"] if user else []
-done = subprocess.run([*prefix, sys.executable, "-m", "pynetstat", "--diagnose", *options],
-                      capture_output=True)
+done = subprocess.run(command, capture_output=True)
 guilty.communicate()
 print(json.dumps({"ready": ready.decode(), "status": done.returncode, "pid": guilty.pid,
                   "out": done.stdout.decode(), "err": done.stderr.decode()}))
@@ -74,7 +73,7 @@ def ready():
 kept = []
 """
 
-LO = "ip link set lo up"
+LO = f"'{sys.executable}' '{Path(__file__).with_name('loopback.py')}'"
 # A network with nobody in it, to which packets go without a question.
 SILENT = f"""{LO}
 ip link add v0 type veth peer name v1
@@ -93,6 +92,9 @@ class Fault(NamedTuple):
     code: str
     setup: str = LO
     named: bool = True
+
+    def needs_ip(self) -> bool:
+        return "ip " in self.setup
 
 
 FAULTS = {
@@ -217,7 +219,7 @@ def work():
 meanwhile(work)
 time.sleep(0.5)
 ready()
-""", f"{LO} mtu 1500"),
+""", f"{LO}; ip link set lo mtu 1500"),
     "connections that are cut off": Fault("resets", {"warning"}, """
 server = socket.create_server(("127.0.0.1", 0), backlog=100)
 def work():
@@ -307,9 +309,14 @@ ready()
 }  # fmt: skip
 
 
-def stage(setup: str, code: str, *options: str, user: str = "") -> subprocess.Popen[bytes]:
+COMMAND = [sys.executable, "-m", "pynetstat"]
+
+
+def stage(
+    setup: str, code: str, *options: str, command: Sequence[str] = COMMAND
+) -> subprocess.Popen[bytes]:
     """Begin a play in a network of its own."""
-    inside = [sys.executable, "-c", STAGE, setup, TOOLS + code, user, *options]
+    inside = [sys.executable, "-c", STAGE, setup, TOOLS + code, *command, "--diagnose", *options]
     return subprocess.Popen(
         ["unshare", "--net", *inside],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=TOP,

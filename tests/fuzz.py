@@ -28,8 +28,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import etc
 import trees
-from click.testing import CliRunner
+from runner import invoke
 
 MOST = 2 << 30  # bytes of memory that a run may take
 PATIENCE = 20  # seconds
@@ -82,7 +83,7 @@ def wrong(words: list[str]) -> str | None:
     from pynetstat.cli import main
 
     with bounds():
-        result = CliRunner().invoke(main, words)
+        result = invoke(main, words)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         return "".join(traceback.format_exception(result.exception))
     if result.exit_code not in (0, 1, 3, 255) and "--diagnose" not in words:
@@ -138,7 +139,6 @@ def peak() -> int:
 
 # Beside the original
 
-NAMES = ("hosts", "networks", "services", "protocols", "passwd")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -155,12 +155,7 @@ def beside(first: int, count: int) -> int:
     present = real_interfaces()
     with tempfile.TemporaryDirectory(dir=shared()) as name:
         folder = Path(name)
-        (folder / "nsswitch.conf").write_text("".join(f"{name}: files\n" for name in NAMES))
-        mount(str(folder / "nsswitch.conf"), "/etc/nsswitch.conf")
-        trees.names(Random(first), folder / "etc")
-        for file in NAMES:
-            if os.path.exists(f"/etc/{file}"):
-                mount(str(folder / "etc" / file), f"/etc/{file}")
+        mount(str(etc.write(folder / "etc", {})), "/etc")
         for seed in range(first, first + count):
             random = Random(seed)
             trees.write(random, folder / "proc", present)
@@ -207,7 +202,7 @@ def answer(words: str, file: Path) -> tuple[int, bytes]:
 
     child = os.fork()
     if child == 0:
-        result = CliRunner().invoke(main, shlex.split(words))
+        result = invoke(main, shlex.split(words))
         broken = result.exception is not None and not isinstance(result.exception, SystemExit)
         file.write_bytes(result.stdout_bytes + (repr(result.exception).encode() if broken else b""))
         os._exit(result.exit_code & 255)
@@ -225,11 +220,9 @@ def difference(theirs: tuple[int, bytes], ours: tuple[int, bytes]) -> str:
 
 def private(arguments: list[str]) -> int:
     """Ourselves again where mounts and interfaces are our own."""
-    script = 'ip link set lo up 2>/dev/null; exec "$@"'
-    inside = [sys.executable, __file__, "--private", *arguments]
-    return subprocess.run(
-        ["unshare", "--net", "--mount", "sh", "-c", script, "-", *inside]
-    ).returncode
+    loopback = str(Path(__file__).with_name("loopback.py"))
+    inside = [sys.executable, loopback, sys.executable, __file__, "--private", *arguments]
+    return subprocess.run(["unshare", "--net", "--mount", *inside]).returncode
 
 
 # Guided by coverage

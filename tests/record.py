@@ -1,35 +1,44 @@
 """Write what the real netstat prints over a capture: record.py tests/captures/NAME '-tuan' ...
 
 Each text lands beside the capture's proc folder as `netstat -tuan.txt`; test_exact.py compares
-it with ours. Needs root and net-tools 2.10; nothing on the machine is touched.
+it with ours. Needs net-tools 2.10; nothing on the machine is touched.
 """
 
+import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import etc
 
 # In namespaces of its own: the capture's interfaces (setup), the capture over /proc, and names from
 # the capture (etc) or from none, so that every machine writes the same.
 SCRIPT = """
 [ ! -e "$1/setup" ] || sh "$1/setup" || exit 1
+mount --bind "$2" /etc
 mount -t tmpfs none /proc && cp -a "$1"/proc/. /proc
-printf 'hosts: files\\nnetworks: files\\n' > /proc/nsswitch
-[ ! -e /etc/nsswitch.conf ] || mount --bind /proc/nsswitch /etc/nsswitch.conf
-for name in hosts services protocols networks passwd; do
-    file="$1/etc/$name"
-    [ -e "$file" ] || file=/dev/null
-    [ ! -e "/etc/$name" ] || mount --bind "$file" "/etc/$name"
-done
-shift
+shift 2
 exec "$@"
 """
 
 
+def unshare(*kinds: str) -> list[str]:
+    """A command's prefix: in new namespaces of these kinds. Who is not root is that of a user
+    namespace."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, *kinds]
+
+
 def inside(capture: Path, command: list[str]) -> subprocess.CompletedProcess[bytes]:
     """Run a command where the capture is the machine."""
-    whole = ["unshare", "--mount", "--net", "sh", "-c", SCRIPT, "-", str(capture), *command]
-    return subprocess.run(whole, capture_output=True, env=environment(), timeout=30)
+    names = {path.name: path.read_bytes() for path in capture.glob("etc/*")}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        own = str(etc.write(Path(folder), names))
+        whole = [*unshare("--mount", "--net"), "sh", "-c", SCRIPT, "-", str(capture), own, *command]
+        return subprocess.run(whole, capture_output=True, env=environment(), timeout=30)
 
 
 def environment() -> dict[str, str]:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree
+from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.collectors.rare import bluetooth
@@ -30,7 +30,7 @@ RFCOMM_HEADER = "Proto  Destination       Source            State     Channel"
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.stdout.splitlines(), result.stderr
 

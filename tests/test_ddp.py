@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree
+from runner import invoke
 
 from pynetstat.cli import main
 
@@ -15,7 +15,7 @@ HEADER = "Destination     Gateway         Device          Flags"
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.stdout.splitlines(), result.stderr
 

@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import etc
 import pytest
+import record
+from conftest import can_unshare
 
 from pynetstat.cli import main, manpage
 
@@ -73,10 +76,16 @@ def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m pynetstat --resolve-timeout 1 "$@"\n')
     script.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"],
-        capture_output=True, text=True, env=environment, timeout=60,
-    )  # fmt: skip
+    inside = ["bash", "-c", f"set -o pipefail; {command}"]
+    if can_unshare():
+        own_etc = etc.write(
+            tmp_path / "etc", {"services": "ssh 22/tcp\nhttp 80/tcp\nhttps 443/tcp\n"}
+        )
+        mounted = ["sh", "-c", f'mount --bind {own_etc} /etc; exec "$@"', "-"]
+        inside = [*record.unshare("--mount"), *mounted, *inside]
+    elif "https" in command and not Path("/etc/services").exists():
+        pytest.skip("no /etc/services here, and no private mounts to bring one")
+    done = subprocess.run(inside, capture_output=True, text=True, env=environment, timeout=60)
     assert "Traceback" not in done.stderr and "Usage:" not in done.stderr, done.stderr
     allowed = {0, 1, 2} if "--diagnose" in command else {0, 1} if "grep" in command else {0}
     assert done.returncode in allowed, (done.stdout[-500:], done.stderr[-500:])

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import pytest
 import trees
-from click.testing import CliRunner
-from conftest import Tree, can_unshare, tcp_file
+from conftest import TESTS, Tree, can_unshare, tcp_file
+from runner import invoke
 
 from pynetstat import cells
 from pynetstat.cli import main
@@ -57,7 +57,7 @@ for number in itertools.count():
         del kept[:180]
 """
 # Where we may, in a network of their own.
-PRIVATE = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "-"]
+PRIVATE = ["unshare", "--net", sys.executable, f"{TESTS}/loopback.py"]
 BESIDE = ["sh", "-c", '"$1" -c "$2" & shift 2; exec "$@"', "-", sys.executable, CHURN]
 
 
@@ -101,6 +101,7 @@ def rounds(options: list[str], early: int, late: int) -> list[Size]:
     return found
 
 
+@pytest.mark.timing
 @linux
 @pytest.mark.parametrize(
     "options",
@@ -171,9 +172,9 @@ def test_threads_that_hang_are_not_joined_by_more(monkeypatch: pytest.MonkeyPatc
 def listed(root: Path, options: str) -> int:
     """How many records there are, and as many rows in netstat's text."""
     given = [*options.split(), "--proc", str(root)]
-    document = json.loads(CliRunner().invoke(main, [*given, "--json"]).stdout)
+    document = json.loads(invoke(main, [*given, "--json"]).stdout)
     count = sum(len(rows) for rows in document.values() if isinstance(rows, list))
-    result = CliRunner().invoke(main, [*given, "--no-header"])
+    result = invoke(main, [*given, "--no-header"])
     assert result.exit_code == 0 and result.stderr == ""
     assert result.stdout.count("\n") == count
     return count
@@ -198,7 +199,7 @@ def test_20_000_processes(quick_folder: Path) -> None:
         for descriptor in (3, 4):
             os.symlink(f"socket:[{number * 2 + 997 + descriptor}]", folder / str(descriptor))
     given = ["-tanp", "--no-header", "--proc", str(root)]
-    rows = CliRunner().invoke(main, given).stdout.splitlines()
+    rows = invoke(main, given).stdout.splitlines()
     assert [row.split()[-1] for row in rows] == [
         f"{number // 2 + 1}/p{number // 2}" for number in range(40_000)
     ]
@@ -230,7 +231,7 @@ def test_2_000_interfaces(proc_tree: Tree) -> None:
     root = proc_tree(dev=files["dev"], if_inet6=files["if_inet6"], igmp=groups, igmp6="")
     assert listed(root, "-ia") == 2000
     assert listed(root, "-gn") == 2000
-    long = CliRunner().invoke(main, ["-iae", "--proc", str(root)]).stdout
+    long = invoke(main, ["-iae", "--proc", str(root)]).stdout
     assert long.count("\n\n") == 2000
 
 
@@ -248,7 +249,7 @@ def test_100_000_of_each_kind_of_internet_socket(proc_tree: Tree) -> None:
     text = tcp_file(100_000)
     root = proc_tree(tcp=text, tcp6=text.replace("0100007F:", "0" * 24 + "0100007F:"))
     given = ["-tan", "--count-by", "state,proto", "--json", "--proc", str(root)]
-    counts = json.loads(CliRunner().invoke(main, given).stdout)["counts"]
+    counts = json.loads(invoke(main, given).stdout)["counts"]
     assert {(row["state"], row["proto"], row["count"]) for row in counts} == {
         ("ESTABLISHED", "tcp", 100_000),
         ("ESTABLISHED", "tcp6", 100_000),

@@ -507,7 +507,7 @@ def test_no_shorthand_no_filter() -> None:
     "given, shown, word, message",
     [
         ({"state": ("listning",)}, "--state listning", "listning", "did you mean `listening'?"),
-        ({"state": ("closing,x",)}, "--state x", "x", "no such state: established, "),
+        ({"state": ("closing,x",)}, "--state x", "x", "no such state `x'; there are: "),
         ({"port": "80,"}, "--port 80,", "80,", "no such service"),
         ({"port": "9-8"}, "--port 9-8", "9-8", "the lower one first"),
         ({"port": "8-70000"}, "--port 8-70000", "8-70000", "the lower one first"),
@@ -840,9 +840,18 @@ def ask_ss(*arguments: str) -> list[list[str]]:
     return [line.split() for line in told.stdout.splitlines()]
 
 
+def knows_localhost() -> bool:
+    try:
+        return bool(socket.getaddrinfo("localhost", None))
+    except socket.gaierror:
+        return False
+
+
 @needs_ss
 @pytest.mark.parametrize("template", LIKE_SS.strip().splitlines())
 def test_ss_finds_the_same_sockets(template: str, world: World) -> None:
+    if "localhost" in template and not knows_localhost():
+        pytest.skip("this machine has no address for the name localhost")
     expression = template.format(**world.ports)
     theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
     options = Options(all=True, tcp=True, udp=True, source="proc")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from conftest import Tree, tcp_file
+from runner import invoke
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
@@ -24,7 +24,7 @@ NASTY = "\x1b[2Jevil\n=cmd|' /C calc'!A1\t\x7f\xc2\x9b31m\xe2\x80\xaeabc\xff"  #
 
 
 def out(*options: str) -> bytes:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exit_code == 0, result.output
     return result.stdout_bytes
 
@@ -126,7 +126,7 @@ def test_count_by(capture: str) -> None:
 
 def test_a_missing_table_leaves_valid_json(proc_tree: Tree) -> None:
     root = proc_tree(udp=tcp_file(1))
-    result = CliRunner().invoke(main, ["-tn", "--json", "--proc", str(root)])
+    result = invoke(main, ["-tn", "--json", "--proc", str(root)])
     document = json.loads(result.stdout)
     assert result.exit_code == 1 and document["sockets"] == []
     assert "no support for `AF INET (tcp)'" in document["incomplete"][0]["reason"]

@@ -13,8 +13,8 @@ from random import Random
 import fuzz
 import pytest
 import trees
-from click.testing import CliRunner
 from conftest import Tree, needs_namespaces, needs_netstat, needs_root
+from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.kernel.proc import BLOCK, WHOLE
@@ -76,13 +76,13 @@ def test_no_good_row_is_lost(name: str, tmp_path: Path) -> None:
         if not path.exists():
             continue
         command = [*options.split(), "--proc", str(root)]
-        before = CliRunner().invoke(main, command).stdout_bytes.splitlines()
+        before = invoke(main, command).stdout_bytes.splitlines()
         lines = path.read_bytes().decode("latin-1").splitlines()
         for _ in range(random.randrange(1, 6)):
             place = random.randrange(headings, len(lines) + 1) if lines else 0
             lines.insert(place, random.choice(litter))
         path.write_bytes("".join(f"{line}\n" for line in lines).encode("latin-1"))
-        result = CliRunner().invoke(main, command)
+        result = invoke(main, command)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         rest = iter(result.stdout_bytes.splitlines())
         assert all(line in rest for line in before), (lines, before)  # in order, none missing
@@ -125,7 +125,7 @@ def test_what_is_no_table(make: object, options: str, tmp_path: Path) -> None:
     words = [*shlex.split(options), "--proc", root]
     assert fuzz.wrong(words) is None
     if make is trees.zeros and options in ("-xa", "-ia", "-s", "-rn6", "-Mn"):
-        result = CliRunner().invoke(main, words)
+        result = invoke(main, words)
         assert "File too large" in result.stderr and result.exit_code == 1
 
 
@@ -137,7 +137,7 @@ def test_what_is_taken_whole_has_its_bounds(options: str, tmp_path: Path) -> Non
 
     words = [options, "--proc", all_alike(tmp_path / "proc", huge)]
     assert fuzz.wrong(words) is None
-    assert "File too large" in CliRunner().invoke(main, words).stderr
+    assert "File too large" in invoke(main, words).stderr
 
 
 @pytest.mark.parametrize("filler", ["0", " ", "a", "\t", "1 ", "0: ", "F:"])
@@ -166,7 +166,7 @@ def test_a_process_s_files_may_be_anything(proc_tree: Tree) -> None:
     for pid, make in enumerate((trees.fifo, trees.zeros, trees.looped), 200):
         make(root / str(pid))
     assert fuzz.wrong(["-tanp", "--proc", str(root)]) is None
-    result = CliRunner().invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
+    result = invoke(main, ["-tanp", "--no-header", "--proc", str(root)])
     assert [line[80:].split("/")[0].strip() for line in result.stdout.splitlines()] == [
         "100", "101", "-",
     ]  # fmt: skip

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 import trees
-from click.testing import CliRunner
-from conftest import TCP_HEADING, Tree, needs_namespaces, needs_root, tcp_file, tcp_row
+from conftest import TCP_HEADING, Tree, needs_ip, needs_namespaces, needs_root, tcp_file, tcp_row
+from runner import invoke
 from tabulate import tabulate_formats
 
 from pynetstat.cli import main
@@ -57,7 +57,7 @@ HARMFUL = re.compile(
 
 
 def printed(*options: str) -> bytes:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exit_code == 0, result.output
     assert not HARMFUL.search(result.stderr), result.stderr
     return result.stdout_bytes
@@ -204,7 +204,7 @@ def test_counts_and_findings(tmp_path: Path) -> None:
         assert counted.count("60") == len(PROGRAMS) - 2, format  # two have none
     for format in ("classic", "json", "csv", "github"):
         given = ["--diagnose", "--interval", "0.1", "--format", format, "--proc", str(tmp_path)]
-        result = CliRunner().invoke(main, given)
+        result = invoke(main, given)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         text = result.stdout_bytes.decode("utf-8").replace("\r\n", "\n")
         assert "close-wait-leak" in text and not HARMFUL.search(text), format
@@ -324,9 +324,10 @@ def test_elsewhere_a_forged_row_cannot_be_told(proc_tree: Tree) -> None:
 # Names of hosts, services, users and interfaces, in namespaces of our own
 
 PRIVATE = r'''
-import contextlib, json, os, socket, struct, subprocess, sys, threading
+import contextlib, json, os, pathlib, socket, struct, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
-from click.testing import CliRunner
+import etc, loopback
+from runner import invoke
 from bench import NameServer
 from pynetstat.cli import main
 
@@ -355,14 +356,9 @@ files = {
     + b"".join(b"%s:x:%d:1::/:/bin/sh\n" % (word.replace(b":", b""), 5000 + n)
                for n, word in enumerate(words)),
 }
-for name, text in files.items():
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(text)
-    if not os.path.exists(f"/etc/{name}"):
-        print(json.dumps(None)); sys.exit()
-    subprocess.run(["mount", "--bind", os.path.join(folder, name), f"/etc/{name}"], check=True)
-
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+own = etc.write(pathlib.Path(folder), files)
+subprocess.run(["mount", "--bind", str(own), "/etc"], check=True)
+loopback.set_up()
 links = [word[:15] for word in words]
 made = []
 for number, name in enumerate(links):
@@ -387,7 +383,7 @@ for number in range(len(words)):
 
 answers = {}
 for case in sys.argv[4:]:
-    result = CliRunner().invoke(main, case.split())
+    result = invoke(main, case.split())
     answers[case] = result.exit_code, result.stdout_bytes.hex(), result.stderr_bytes.hex()
     with contextlib.suppress(TypeError):
         assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -407,11 +403,10 @@ CASES = [
 
 @needs_root
 @needs_namespaces
+@needs_ip
 def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
     """A name server that answers with terminal sequences, files of names that hold them, and
     interfaces that are called by them."""
-    if shutil.which("ip") is None:
-        pytest.skip("no ip (iproute2) here")
     here = str(Path(__file__).parent)
     names = ",".join(name.hex() for name in NASTY)
     command = [sys.executable, "-c", PRIVATE, here, str(tmp_path), names, *CASES]
@@ -419,10 +414,7 @@ def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
         ["unshare", "--net", "--mount", *command], capture_output=True, timeout=60
     )
     assert done.stdout, done.stderr.decode()
-    told = json.loads(done.stdout)
-    if told is None:
-        pytest.skip("this system has not all of /etc's files of names")
-    links, answers = told
+    links, answers = json.loads(done.stdout)
     texts = {}
     for case, (status, out, err) in answers.items():
         texts[case] = text = bytes.fromhex(out).decode("utf-8")
@@ -463,7 +455,7 @@ def test_text_of_a_capture_in_every_format(proc_tree: Tree) -> None:
     for options in ("-tan", "-ia", "-iae", "-rn", "-rnee", "-rn6", "-gn", "-s", "-xa", "-s6"):
         for format in ("classic", "csv", "tsv", "plain", "github"):
             given = [*options.split(), "--format", format, "--proc", str(root)]
-            result = CliRunner().invoke(main, given)
+            result = invoke(main, given)
             assert result.exception is None or isinstance(result.exception, SystemExit)
             text = result.stdout_bytes.decode("utf-8")
             text = text.replace("\r\n", "\n") if format == "csv" else text

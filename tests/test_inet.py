@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 from conftest import TCP_HEADING, Tree, tcp_file, tcp_row
+from runner import invoke
 
 from pynetstat.cells import fit, host_texts
 from pynetstat.cli import main
@@ -13,7 +13,7 @@ from pynetstat.kernel.decode import addresses, numbers, ports
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     return result.exit_code, result.stdout.splitlines(), result.stderr
 
 
@@ -142,10 +142,10 @@ def test_many_blocks_are_one_listing(proc_tree: Tree) -> None:
 def test_missing_tables(proc_tree: Tree) -> None:
     root = str(proc_tree(udp=tcp_file(1)))
     message = "netstat: no support for `AF INET (tcp)' on this system.\n"
-    assert run("-t", "--proc", root)[::2] == (1, message)
-    assert run("-tu", "--proc", root)[::2] == (1, message)  # udp is not reached
-    assert run("-t6", "--proc", root)[::2] == (0, "")
-    assert run("-4v", "--proc", root)[::2] == (0, "")
+    assert run("-tn", "--proc", root)[::2] == (1, message)
+    assert run("-tun", "--proc", root)[::2] == (1, message)  # udp is not reached
+    assert run("-t6n", "--proc", root)[::2] == (0, "")
+    assert run("-4vn", "--proc", root)[::2] == (0, "")
     code, lines, err = run("-vn", "--proc", root)
     assert code == 0 and err.count("no support for") == 10
     assert lines[1].startswith("Proto") and lines[2].startswith("udp")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root
+from conftest import Tree, beside, needs_ip, needs_namespaces, needs_netstat, needs_root
 
 from pynetstat.collectors.linux import interfaces
 from pynetstat.collectors.linux.interfaces import INTERFACES, Interface
@@ -473,6 +473,7 @@ def live() -> dict[str, list[Any]]:
 @needs_root
 @needs_netstat
 @needs_namespaces
+@needs_ip
 @pytest.mark.parametrize("case", CASES)
 def test_real_interfaces(live: dict[str, list[Any]], case: str) -> None:
     if case not in live:
@@ -498,6 +499,7 @@ sed -i /br-/d /proc/net/dev
 @needs_root
 @needs_netstat
 @needs_namespaces
+@needs_ip
 @pytest.mark.parametrize(
     ("name", "more", "status"),
     [("interfaces", "tun0", 0), ("interfaces", "", 1), ("dev-old", "", 0), ("dev-oldest", "", 0)],

@@ -61,6 +61,7 @@ def test_each_address_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert sorted(resolver.asked) == ["10.0.0.1", "10.0.0.2", "10.0.0.9"]
 
 
+@pytest.mark.timing
 def test_what_does_not_come_in_time_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is not waited for again in the next round."""
     resolver = install(monkeypatch, Resolver(slow=("10.0.0.2",)))
@@ -73,6 +74,7 @@ def test_what_does_not_come_in_time_is_a_number(monkeypatch: pytest.MonkeyPatch)
     assert all(thread.daemon for thread in threading.enumerate()[1:])
 
 
+@pytest.mark.timing
 def test_a_name_that_comes_late_is_there_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Resolver(slow=("10.0.0.2",), delay=0.4))
     known = asking(timeout=0.1)

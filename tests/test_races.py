@@ -4,6 +4,7 @@ row twice, no wrong owner."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import needs_namespaces, needs_root
+from conftest import TESTS, needs_namespaces, needs_root
 from test_owners import process
 
 from pynetstat.kernel.proc import Proc
@@ -26,7 +27,8 @@ from pynetstat.table import Table
 # connections, datagram and unix sockets. Then runs of the command, one after the other.
 CHURN = r"""
 import itertools, os, signal, socket, struct, subprocess, sys
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+import loopback
+loopback.set_up()
 runner = subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 server = socket.create_server(("127.0.0.1", 0), backlog=128)
 reset = struct.pack("ii", 1, 0)
@@ -81,7 +83,13 @@ CROWD = "20000"
 def answers(times: int, *options: str) -> Iterator[str]:
     inside = [sys.executable, "-c", CHURN, RUNNER, str(times), *options]
     command = ["unshare", "--net", "--pid", "--fork", "--mount-proc", *inside]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": TESTS},
+    )
     for status, out, said in json.loads(done.stdout):
         # What was closed before its process was looked at is said to have none in sight.
         assert status == 0 and re.fullmatch(r"(\(\d+ sockets? without a process: .*\n)?", said)
@@ -93,6 +101,7 @@ def rows_twice(rows: list[dict[str, Any]]) -> list[int]:
     return [inode for inode, count in inodes.items() if count > 1]
 
 
+@pytest.mark.timing
 @needs_root
 @needs_namespaces
 @pytest.mark.parametrize("crowd", [CROWD, "0"], ids=["alone", "with a helper"])
@@ -112,6 +121,7 @@ def test_processes_that_come_and_go(crowd: str) -> None:
     assert owned > 12
 
 
+@pytest.mark.timing
 @needs_root
 @needs_namespaces
 @pytest.mark.parametrize("options", ["-tuan", "-tan --source proc", "-anp", "-tuan --sort inode"])
@@ -123,6 +133,7 @@ def test_sockets_that_come_and_go(options: str) -> None:
         assert len(lines) > 20 and set(ends.values()) == {1}
 
 
+@pytest.mark.timing
 @needs_root
 @needs_namespaces
 def test_rounds_under_change() -> None:
@@ -143,6 +154,6 @@ def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any
         return read(folder)
 
     monkeypatch.setattr(owners, "program_name", meanwhile)
-    table = Table(dict, 2, inode=[1001, 1009])
+    table = Table(dict, 2, inode=[1001, 1009], state=["LISTEN"] * 2)
     Owners(Proc(str(tmp_path)), Options()).attribute([table])
     assert table["program"] == ["after", None]

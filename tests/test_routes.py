@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import etc
 import pytest
-from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root, over
+from conftest import (
+    Tree,
+    beside,
+    needs_ip,
+    needs_ipv6,
+    needs_namespaces,
+    needs_netstat,
+    needs_root,
+    over,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
@@ -252,9 +261,7 @@ def test_a_caller_of_the_api_gets_the_exception(tmp_path: Path) -> None:
 # Real networks, where the machine's netstat can be asked
 
 NETWORK = """
-mount --bind {names}/hosts /etc/hosts
-mount --bind {names}/networks /etc/networks
-mount --bind {names}/nsswitch.conf /etc/nsswitch.conf
+mount --bind {names} /etc
 ip link set lo up
 ip link add d0 type dummy 2>/dev/null || ip link add d0 type bridge
 ip link add v0 type veth peer name v1
@@ -303,15 +310,14 @@ CASES = [
     "-g", "-gn", "-gn4", "-gn6", "-rn4x",
 ]  # fmt: skip
 
-needs_ip = pytest.mark.skipif(shutil.which("ip") is None, reason="no ip of iproute2 here")
-
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    names = tmp_path_factory.mktemp("names")
-    (names / "hosts").write_text("10.66.0.1 gateway.example\nfd66::1 gateway6\n224.0.0.1 all\n")
-    (names / "networks").write_text("lan 10.66.0\nsixteen-letters- 10.70.0.0\n")
-    (names / "nsswitch.conf").write_text("hosts: files\nnetworks: files\n")
+    files: dict[str, str | bytes | None] = {
+        "hosts": "10.66.0.1 gateway.example\nfd66::1 gateway6\n224.0.0.1 all\n",
+        "networks": "lan 10.66.0\nsixteen-letters- 10.70.0.0\n",
+    }
+    names = etc.write(tmp_path_factory.mktemp("names"), files)
     return beside(NETWORK.format(names=names), CASES)
 
 
@@ -331,6 +337,7 @@ def test_a_real_network(live: dict[str, list[Any]], case: str) -> None:
 @needs_netstat
 @needs_namespaces
 @needs_ip
+@needs_ipv6
 def test_the_real_network_has_what_it_should(live: dict[str, list[Any]]) -> None:
     assert "default         gateway.example 0.0.0.0         UG    100" in live["-re"][1][1]
     assert "lan             0.0.0.0         255.255.255.0" in live["-r"][1][1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from click.testing import CliRunner
+from runner import invoke
 
 from pynetstat import collectors
 from pynetstat.cli import main
@@ -25,7 +25,7 @@ LISTINGS = [
 
 
 def document(*options: str) -> dict[str, Any]:
-    result = CliRunner().invoke(main, [*options, "--json", "--resolve-timeout", "0.2"])
+    result = invoke(main, [*options, "--json", "--resolve-timeout", "0.2"])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     found: dict[str, Any] = json.loads(result.stdout)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from click.testing import CliRunner
+from runner import invoke
 from test_house import calls
 
 from pynetstat.cli import main
@@ -38,7 +38,7 @@ def tree(folder: Path, eps: list[str] | None, assocs: list[str] | None) -> str:
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
-    result = CliRunner().invoke(main, list(options))
+    result = invoke(main, list(options))
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.stdout.splitlines(), result.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from conftest import NETSTAT, needs_namespaces, needs_netstat, needs_root, pynetstat
+from conftest import NETSTAT, needs_ip, needs_namespaces, needs_netstat, needs_root, pynetstat
 
-from pynetstat.kernel import sockdiag
+from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 
@@ -71,6 +70,7 @@ def steady(*options: str) -> tuple[bytes, bytes]:
     pytest.skip("the sockets of this machine do not hold still")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("options", ["-tan", "-tn", "-ltn", "-t6an", "-t4an", "-tanp", "-taWn"])
 def test_both_ways_give_the_same_bytes(options: str, many_sockets: None) -> None:
     by_proc, by_netlink = steady(options)
@@ -81,9 +81,11 @@ def test_both_ways_give_the_same_bytes(options: str, many_sockets: None) -> None
         assert b"tcp6" in by_netlink
 
 
+@pytest.mark.timing
 @needs_root
 @needs_netstat
 @needs_namespaces
+@needs_ip
 def test_every_state_as_the_netstat_of_the_machine_prints_it() -> None:
     """In a private namespace, where nothing moves: the same bytes by all three ways."""
     script = f"""
@@ -132,7 +134,7 @@ def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(sockdiag.socket, "socket", refused)
+    monkeypatch.setattr(netlink.socket, "socket", refused)
     assert sockdiag.tcp_sockets(Proc(), Options(), "") is None
 
 
@@ -141,23 +143,6 @@ def test_the_kernel_selects(many_sockets: None) -> None:
     assert listening is not None
     codes = b"".join(fields["code"] for _, fields in listening)
     assert set(codes) == {sockdiag.LISTEN}
-
-
-def test_messages_of_unequal_length() -> None:
-    """An answer with attributes on some messages and not on others, and a foreign one."""
-
-    def message(length: int, kind: int, port: int) -> bytes:
-        head = sockdiag.HEADER.pack(length, kind) + bytes(10)
-        body = bytearray(length - len(head))
-        body[0:2] = bytes([socket.AF_INET, 1])
-        body[4:6] = port.to_bytes(2, "big")
-        return head + bytes(body)
-
-    kind = sockdiag.SOCK_DIAG_BY_FAMILY
-    answer = message(88, kind, 1) + message(104, kind, 2) + message(88, 99, 3)
-    assert [part[20:22] for part in sockdiag.messages(answer)] == [b"\0\1", b"\0\2"]
-    length, fields = sockdiag.decode(b"".join(sockdiag.messages(answer)))
-    assert (length, fields["local_port"]) == (2, [1, 2])
 
 
 def test_no_descriptor_is_left_open() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree, beside, needs_namespaces, needs_netstat, needs_root
+from conftest import TESTS, Tree, beside, needs_namespaces, needs_netstat, needs_root
 
 from pynetstat.collectors.linux.statistics import STATISTICS, Counter
 from pynetstat.formats import classic
@@ -154,7 +154,7 @@ def test_counters_are_read_as_c_reads_them(text: str, values: list[int]) -> None
 LIVE = ("-s", "-s6", "-st", "-su", "-sw", "-sS", "-sU", "-s6t", "-s6w", "-s46", "-scn")
 # Datagrams to a port that nobody has: UDP and ICMP count them.
 TRAFFIC = f"""
-ip link set lo up
+{sys.executable} {TESTS}/loopback.py
 {sys.executable} -c '
 import socket
 for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import winpy
-from conftest import needs_namespaces
+from conftest import needs_ip, needs_namespaces, needs_root
 
 MISSING = [name for name in winpy.NEEDED if shutil.which(name) is None]
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,9 @@ ROOT = Path(__file__).parent.parent
 pytestmark = [
     pytest.mark.wine,
     pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}"),
+    needs_root,
     needs_namespaces,
+    needs_ip,
 ]
 
 # In a network namespace of its own: an interface, routes, and sockets of every kind.

@@ -7,122 +7,99 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import click
+from click.core import ParameterSource
 
 from .. import __version__
 from ..kernel.proc import Proc, Stop
-from ..options import FAMILIES, MODES, Misuse, Options, nearest
-from .getopt import LONG, Bad, words
-from .settings import EXAMPLES, OPTIONS, TITLE_PLACES
+from ..options import Misuse, Options
+from ..settings import EXAMPLES, SETTINGS, SUMMARY, Setting
+from .reading import End, Reading, defaults
+from .types import TYPES
 
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
 
 
 class Netstat(click.Command):
-    """A click command whose arguments are read as netstat's getopt reads them."""
+    """A click command whose arguments are read once, as netstat's getopt reads them.
+
+    click gives the entry point, help, completion, conversions and errors; the options are those
+    of the table.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        half = ctx.resilient_parsing  # a shell that completes has only half of a line
+        if half:
+            super().parse_args(ctx, [])  # by which click learns how an option begins
+        reading = Reading(strict="POSIXLY_CORRECT" in os.environ)
         try:
-            # A shell that completes has only half of a line; click knows how to take that.
-            said = args if ctx.resilient_parsing else self.canonical(ctx, args)
-            return super().parse_args(ctx, said)
-        except click.UsageError as error:
-            click.echo(f"{ctx.info_name}: {error.format_message()}", err=True)
-            ctx.exit(2)
+            for notice in reading.read(args):
+                if not half:
+                    click.echo(notice, err=True)
+        except End as end:
+            if not half:
+                self.end(ctx, end)
+        ctx.params = defaults()
+        for setting, value in reading.said.values():
+            try:
+                ctx.params[setting.field] = converted(setting, value, ctx)
+                ctx.set_parameter_source(setting.field, ParameterSource.COMMANDLINE)
+            except click.UsageError as error:
+                if not half:
+                    click.echo(f"{ctx.info_name}: {error.message}", err=True)
+                    ctx.exit(misused("diagnose" in reading.said))
+        return []
 
-    def canonical(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The same options in full, acted upon in order as netstat does: --help, --version, a
-        bad option and an unknown family end the program where they stand."""
-        own = {
-            name[2:]: not getattr(option, "is_flag", False) and not getattr(option, "count", False)
-            for option in self.get_params(ctx)
-            for name in option.opts
-            if name.startswith("--")
-        }
-        said: list[str] = []
-        families: list[str] = []
-        try:
-            for word in words(args, own, strict="POSIXLY_CORRECT" in os.environ):
-                if word.name in ("help", "?"):
-                    self.tell(ctx, error=word.name == "?")
-                elif word.name == "version":
-                    click.echo(f"pynetstat {__version__}")
-                    ctx.exit(0)
-                elif word.name == "tcpip":
-                    click.echo("netstat.c: Internal Error `longopts 1 range'.", err=True)
-                elif word.name == "protocol":
-                    said += family_options(word.value or "", families)
-                elif word.name == "context" and not selinux():
-                    click.echo("SELinux is not enabled on this machine.", err=True)
-                    ctx.exit(1)
-                else:
-                    said.append(f"--{word.name}")
-                    said += [] if word.value is None else [word.value]
-        except Bad as bad:
-            known = [name for name, _ in LONG] + list(own)
-            hint = nearest(bad.name, known, "--{}") if bad.name else ""
-            wrong(ctx, f"{ctx.info_name}: {bad}{hint}")
-        if sum(said.count(f"--{mode}") for mode in MODES) > 1:
-            wrong(ctx, f"{ctx.info_name}: -r, -i, -s and -M exclude each other; give one of them")
-        if "--diagnose" in said and any(f"--{mode}" in said for mode in MODES):
-            wrong(ctx, f"{ctx.info_name}: --diagnose looks at everything; -r, -i, -s and -M do not")
-        return said
-
-    def tell(self, ctx: click.Context, error: bool) -> NoReturn:
-        if error:
-            wrong(ctx, "")
-        click.echo(ctx.get_help())
-        ctx.exit(0)
+    def end(self, ctx: click.Context, end: End) -> None:
+        """The command line itself ends the program: with a text, or for what is wrong with it."""
+        if end.show == "usage":
+            message = f"{ctx.info_name}: {end.message}\n" if end.message else ""
+            click.echo(message + USAGE, err=True, nl=False)
+        elif end.message:
+            click.echo(end.message, err=True)
+        elif end.show == "help":
+            click.echo(ctx.get_help())
+        elif end.show == "version":
+            click.echo(f"pynetstat {__version__}")
+        ctx.exit(end.status)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record:
-                groups.setdefault(getattr(param, "title", "") or TITLE_PLACES, []).append(record)
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
+        for section in dict.fromkeys(setting.section for setting in SETTINGS):
+            with formatter.section(section):
+                found = [setting for setting in SETTINGS if setting.section == section]
+                formatter.write_dl([(setting.usage, setting.help) for setting in found])
         with formatter.section("Examples"):
             formatter.write_dl(list(EXAMPLES), col_max=34)
 
 
-def wrong(ctx: click.Context, message: str) -> NoReturn:
-    """A command line that makes no sense: what is wrong, the short usage, status 3."""
-    if message:
-        click.echo(message, err=True)
-    click.echo(USAGE, err=True, nl=False)
-    ctx.exit(3)
+def click_option(setting: Setting) -> click.Option:
+    """The option as click knows it."""
+    names = [f"-{setting.letter}"] * bool(setting.letter) + [f"--{setting.long}"]
+    field = setting.long if setting.kind == "family" else setting.field
+    more: dict[str, Any] = {"help": setting.help, "default": setting.default}
+    if setting.kind == "count":
+        more["count"] = True
+    elif not setting.takes:
+        more |= {"is_flag": True, "default": bool(setting.default)}
+        more["flag_value"] = not setting.default
+    else:
+        more |= {"type": TYPES[setting.kind](setting), "multiple": setting.many}
+        more["metavar"] = setting.metavar
+    return click.Option([*names, field], **more)
 
 
-def family_options(value: str, families: list[str]) -> list[str]:
-    """`inet,unix` -> --protocol inet --protocol unix; an unknown one ends the program."""
-    said = []
-    for word in value[:255].split(","):
-        if word not in FAMILIES:
-            click.echo(f"Unknown address family `{word}'.", err=True)
-            click.get_current_context().exit(1)
-        name = FAMILIES[word]
-        if len(",".join(families)) + 1 + len(name) >= 256:
-            click.echo("Too much address family arguments.", err=True)
-            break
-        families.append(name)
-        said += ["--protocol", name]
-    return said
-
-
-def selinux() -> bool:
-    """As the C library tells it: selinuxfs is mounted and there is a configuration."""
-    return os.path.exists("/sys/fs/selinux/enforce") and os.path.exists("/etc/selinux/config")
+def converted(setting: Setting, value: Any, ctx: click.Context) -> Any:
+    """The value of an option from its text; UsageError says what is wrong with it."""
+    return TYPES[setting.kind](setting).convert(value, None, ctx) if setting.takes else value
 
 
 def run(**given: Any) -> None:
-    """Show network connections, routes, interfaces, groups and statistics."""
-    del given["help"], given["version"]  # acted upon while the options were read
+    """What the command does with the fields that its options gave."""
     if given.pop("json_schema"):
         sys.exit(print_schema())
+    diagnosis = given["diagnose"]
     try:
         if sys.stdout is None:  # `>&-`
             raise Stop("pynetstat: standard output: closed")
@@ -133,7 +110,7 @@ def run(**given: Any) -> None:
         status = show(settled(given), proc, sys.stdout.buffer)
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
-        status = 2
+        status = misused(diagnosis)
     except Stop as stop:  # of the output, which takes no more
         if stop.message:
             warn(stop.message)
@@ -142,6 +119,11 @@ def run(**given: Any) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def misused(diagnosis: bool) -> int:
+    """The exit status of a mistake. To a monitoring system 2 would be a critical finding."""
+    return 3 if diagnosis else 2
 
 
 def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
@@ -155,8 +137,11 @@ def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
         from ..diagnosis import show as show_diagnosis
 
         if given["continuous"] or given["rounds"]:
-            raise Misuse("--diagnose looks once (twice, --interval apart): no -c, no --count")
+            raise Misuse("--diagnose takes its two samples once: no -c, no --count")
         return show_diagnosis
+    for name in ("ignore", "limit", "perfdata"):
+        if given[name]:
+            raise Misuse(f"--{name} goes with --diagnose")
     from ..run import show
 
     return show
@@ -178,8 +163,6 @@ def settled(given: dict[str, Any]) -> Options:
         given["format"] = "json"
     if given["rounds"] or given["interval"] != 1.0:
         given["continuous"] = True
-    for name in ("columns", "sort", "count_by", "state"):
-        given[name] = tuple(word for words in given[name] for word in words.split(",") if word)
     return Options(**given)
 
 
@@ -196,6 +179,10 @@ def warn(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-for decorate in reversed(OPTIONS):
-    run = decorate(run)
-main: click.Command = click.command(cls=Netstat, add_help_option=False)(run)
+main = Netstat(
+    "pynetstat",
+    callback=run,
+    params=[click_option(setting) for setting in SETTINGS],
+    help=SUMMARY,
+    add_help_option=False,
+)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-# The long options in getopt's order, each with the letter that makes two of them the same.
+from ..settings import FAMILY_OPTIONS, SETTINGS
+
+# netstat's long options in getopt's order, each with the letter that makes two of them the same.
 # The order decides what an abbreviation means and what its complaint lists.
-FAMILIES = (
-    "ax25", "x25", "ip", "ipx", "appletalk", "netrom", "inet", "inet6", "ddp", "rose", "unix",
-    "bluetooth", "tcpip",
-)  # fmt: skip
-LONG = [(name, "AF") for name in FAMILIES] + [
-    ("version", "V"), ("interfaces", "i"), ("help", "h"), ("route", "r"), ("masquerade", "M"),
-    ("protocol", "A"), ("tcp", "t"), ("sctp", "S"), ("udp", "u"), ("udplite", "U"), ("raw", "w"),
-    ("unix", "x"), ("l2cap", "2"), ("rfcomm", "f"), ("listening", "l"), ("all", "a"),
-    ("timers", "o"), ("continuous", "c"), ("extend", "e"), ("programs", "p"), ("verbose", "v"),
-    ("statistics", "s"), ("wide", "W"), ("numeric", "n"), ("numeric-hosts", "!"),
-    ("numeric-ports", "@"), ("numeric-users", "#"), ("symbolic", "N"), ("cache", "C"),
-    ("fib", "F"), ("groups", "g"), ("context", "Z"),
-]  # fmt: skip
-LETTERS = {letter: name for name, letter in LONG if len(letter) == 1 and letter not in "!@#"}
-SHORT = {**LETTERS, "4": "inet", "6": "inet6", "d": "", "?": "?"}
+LONG = [(name, "AF") for name in FAMILY_OPTIONS] + [
+    (setting.long, setting.letter or setting.long)
+    for setting in sorted(SETTINGS, key=lambda setting: setting.netstat or 0)
+    if setting.netstat
+]
+# -d does nothing; -? is answered with the usage.
+SHORT = {setting.letter: setting.long for setting in SETTINGS if setting.letter}
+SHORT |= {"d": "", "?": "?"}
+# Our own long options, and whether each takes a value.
+OWN = {
+    setting.long: setting.takes
+    for setting in SETTINGS
+    if setting.netstat is None and setting.kind != "family"
+}
 
 
 class Bad(Exception):
@@ -71,7 +72,7 @@ def short_options(letters: str, rest: list[str]) -> Iterator[Word]:
                 raise Bad("option requires an argument -- 'A'")
             yield Word("protocol", letters or rest.pop(0))
             return
-        if SHORT[letter] in ("unix", "inet", "inet6"):
+        if SHORT[letter] in FAMILY_OPTIONS:
             yield Word("protocol", SHORT[letter])
         elif SHORT[letter]:
             yield Word(SHORT[letter])
@@ -87,7 +88,7 @@ def long_option(word: str, rest: list[str], own: Mapping[str, bool]) -> Word:
         if not rest:
             raise Bad(f"option '--{name}' requires an argument")
         value = rest.pop(0)
-    if name in FAMILIES and name not in own:
+    if name in FAMILY_OPTIONS and name not in own:
         return Word("protocol", name) if name != "tcpip" else Word("tcpip")
     return Word(name, value if takes else None)
 

@@ -6,13 +6,9 @@ python -m pynetstat.cli.manpage > pynetstat/pynetstat.1
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import click
 
 from .. import __version__
-from . import main
-from .settings import EXAMPLES
+from ..settings import EXAMPLES, SETTINGS, SUMMARY
 
 ABOUT = """
 pynetstat shows network connections, routing tables, interfaces, multicast groups and protocol
@@ -52,15 +48,15 @@ def roff(text: str) -> str:
 
 def page() -> Iterator[str]:
     yield f'.TH PYNETSTAT 1 "" "pynetstat {__version__}" "User Commands"'
-    yield f".SH NAME\npynetstat \\- {roff(summary())}"
+    yield f".SH NAME\npynetstat \\- {roff(SUMMARY.lower().rstrip('.'))}"
     yield ".SH SYNOPSIS\n.B pynetstat\n[\\-r | \\-i | \\-g | \\-s | \\-M] [\\fIOPTIONS\\fR]"
     yield f".SH DESCRIPTION\n{roff(ABOUT.strip())}"
-    title = ""
-    for param in main.params:
-        if getattr(param, "title", "") != title:
-            title = getattr(param, "title", "")
-            yield f'.SH "{roff(title).upper()}"'
-        yield from option(param)
+    section = ""
+    for setting in SETTINGS:
+        if setting.section != section:
+            section = setting.section
+            yield f'.SH "{roff(section).upper()}"'
+        yield f".TP\n.B {roff(setting.usage)}\n{roff(setting.help)}"
     yield ".SH EXAMPLES"
     for command, meaning in EXAMPLES:
         yield f".TP\n.B {roff(command)}\n{roff(meaning)}"
@@ -73,17 +69,6 @@ def page() -> Iterator[str]:
         for word, meaning in entries:
             yield f".TP\n.B {roff(word)}\n{roff(meaning)}"
     yield '.SH "SEE ALSO"\n.BR netstat (8),\n.BR ss (8),\n.BR lsof (8),\n.BR proc (5)'
-
-
-def summary() -> str:
-    return (main.help or "").split("\n")[0].rstrip(".").lower()
-
-
-def option(param: click.Parameter) -> Iterator[str]:
-    record: Any = param.get_help_record(click.Context(main))
-    if record:
-        names, meaning = record
-        yield f".TP\n.B {roff(names)}\n{roff(meaning)}"
 
 
 if __name__ == "__main__":

@@ -1,95 +1,174 @@
-"""What the options take as values, and what the shell offers to complete them."""
+"""What the options take as values, and what the shell offers to complete them.
+
+A message says what is wrong, with the word itself and what would be right.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ..formats import OWN
 from ..options import Options, listings, nearest
+from ..settings import DEFAULTS, Setting
+from ..text import printable
 
-LONGEST = 1e8  # seconds; what is longer the system's calls do not take
-OWN_FORMATS = ("classic", "json", "jsonl", "csv", "tsv")
+LONGEST = 10**8  # seconds; what is longer the system's calls do not take
 
 if TYPE_CHECKING:
-    Text = click.ParamType[str]
+    ParamType = click.ParamType[Any]
 else:
-    Text = click.ParamType
+    ParamType = click.ParamType
 
 
-class Words(Text):
-    """Words with commas between them."""
+class Text(ParamType):
+    """Any text; a type of an option of the table."""
 
-    name = "words"
+    def __init__(self, setting: Setting) -> None:
+        self.setting, self.name = setting, setting.kind
 
-    def __init__(self, completed: tuple[str, ...] = ()) -> None:
-        self.completed = completed
+    def fail(self, message: str, param: Any = None, ctx: Any = None) -> NoReturn:
+        super().fail(printable(message), param, ctx)
+
+    def words(self, ctx: click.Context) -> Iterable[str]:
+        """What the shell offers."""
+        return self.setting.words
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not value:
+            setting = self.setting
+            self.fail(f"--{setting.long} is empty; it takes a value such as `{setting.example}'")
+        return value
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
-        before, comma, last = incomplete.rpartition(",")
-        words = self.completed or fields(ctx)
-        return offered([f"{before}{comma}{word}" for word in words if word.startswith(last)])
+        said = incomplete.rpartition(",") if self.setting.many else ("", "", incomplete)
+        before, comma, last = said
+        words = [word for word in self.words(ctx) if word.lower().startswith(last.lower())]
+        return offered([f"{before}{comma}{word}" for word in words])
+
+    def wrong(self, what: str, value: str, valid: Iterable[str]) -> Any:
+        """The message for a word that is none of the valid ones."""
+        valid = list(dict.fromkeys(valid))
+        hint = nearest(value, valid) or f"; there are: {', '.join(valid)}"
+        self.fail(f"no {what} `{value}'{hint}")
+
+
+class Choice(Text):
+    """One of a few words."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value not in self.setting.words:
+            self.wrong(self.setting.long, value, self.setting.words)
+        return value
 
 
 class Format(Text):
     """netstat's text, records, or one of tabulate's formats, which alone wants tabulate."""
 
-    name = "format"
-
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value not in OWN_FORMATS and value not in tabular_formats():
-            valid = [*OWN_FORMATS, *tabular_formats()]
-            hint = nearest(value, valid)
-            self.fail(f"no format `{value}'{hint}; there are: {', '.join(valid)}", param, ctx)
+        if value not in OWN and value not in tabular_formats():
+            self.wrong("format", value, self.words(ctx))
         return value
 
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
-        names = [*OWN_FORMATS, *tabular_formats()]
-        return offered([name for name in names if name.startswith(incomplete)])
+    def words(self, ctx: Any) -> Iterable[str]:
+        return dict.fromkeys((*OWN, *tabular_formats()))
 
 
-class Seconds(click.FloatRange):
+class Integer(Text):
+    """A whole number, from the least on where there is one."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        least, name = self.setting.least, self.setting.long
+        try:
+            number = int(value)
+        except ValueError:
+            example = self.setting.example
+            self.fail(f"`{value}' is no whole number; --{name} takes one such as {example}")
+        if least is not None and number < least:
+            self.fail(f"`{value}' is too small; --{name} takes {least} or more")
+        return number
+
+
+class Seconds(Text):
     """A time that can be waited for."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if not seconds <= LONGEST:  # nor is `nan`
-            self.fail(f"{value!r} is no time to wait for", param, ctx)
+        name, least = self.setting.long, self.setting.least or 0
+        try:
+            seconds = float(value)
+        except ValueError:
+            example = self.setting.example
+            self.fail(f"`{value}' is no number of seconds; --{name} takes one such as {example}")
+        if not least <= seconds <= LONGEST:  # nor is `nan`
+            wanted = f"--{name} takes {least} to {LONGEST} seconds"
+            self.fail(f"`{value}' is no time to wait for; {wanted}")
         return seconds
+
+
+class Directory(Text):
+    """A directory, which the shell completes."""
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="dir")]
+
+
+class Fields(Text):
+    """Fields of what the command line lists so far."""
+
+    def words(self, ctx: click.Context) -> Iterable[str]:
+        from .. import collectors
+
+        options = Options(**{name: ctx.params[name] for name in DEFAULTS if name in ctx.params})
+        found = [collectors.find(*key).record._fields for key in listings(options)]
+        return dict.fromkeys(name for names in found for name in names)
+
+
+class States(Text):
+    """The states that filters know, and their groups."""
+
+    def words(self, ctx: click.Context) -> Iterable[str]:
+        from ..stages.filters.terms import GROUPS, STATES
+
+        return [*STATES, *GROUPS]
 
 
 class Program(Text):
     """A program's name; the shell offers those that run now."""
 
-    name = "program"
-
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+    def words(self, ctx: click.Context) -> Iterable[str]:
         import psutil
 
-        names = {process.info["name"] or "" for process in psutil.process_iter(["name"])}
-        return offered([name for name in sorted(names) if name.startswith(incomplete)])
+        return sorted({one.info["name"] or "" for one in psutil.process_iter(["name"])})
 
 
 class Term(Text):
     """A word that is explained."""
 
-    name = "word"
-
-    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[Any]:
+    def words(self, ctx: click.Context) -> Iterable[str]:
         from ..diagnosis.explain import words
 
-        start = incomplete.lower()
-        return offered([word for word in words() if word.lower().startswith(start)])
+        return words()
 
 
-def fields(ctx: click.Context) -> list[str]:
-    """The fields of what the command line lists so far."""
-    from .. import collectors
-
-    given = dict(ctx.params, families=tuple(ctx.params.get("families") or ()))
-    options = Options(**{name: given[name] for name in given if name in Options.__annotations__})
-    found = [collectors.find(*key).record._fields for key in listings(options)]
-    return list(dict.fromkeys(name for names in found for name in names))
+# The type of each kind of option that takes a value.
+TYPES: dict[str, type[Text]] = {
+    "text": Text,
+    "words": Text,
+    "families": Text,
+    "fields": Fields,
+    "states": States,
+    "program": Program,
+    "term": Term,
+    "choice": Choice,
+    "format": Format,
+    "integer": Integer,
+    "seconds": Seconds,
+    "directory": Directory,
+}
 
 
 def offered(words: list[str]) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ..kernel.proc import Proc
+from ..kernel.states import FILTER_WORDS
 from ..options import Misuse, Options
 from ..run import put
 from ..stages.filters.terms import states_called
@@ -52,8 +53,8 @@ def known(word: str) -> str | None:
     names = {plain(name): name for name in words()}
     states = states_called(plain(word)) or ()
     if len(states) == 1:
-        state = plain(next(iter(states)))
-        return names[{"closed": "close", "listening": "listen"}.get(state, state)]
+        (state,) = states
+        return next(name for name, word in FILTER_WORDS.items() if word == state)
     return names.get(plain(word))
 
 

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from struct import Struct, iter_unpack
 from typing import TYPE_CHECKING, Any
+
+from . import netlink
 
 if TYPE_CHECKING:
     from ..options import Options
     from .proc import Proc
 
-NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST_DUMP = 0x301
-NLMSG_ERROR, NLMSG_DONE = 2, 3
 LISTEN = 10
 ALL = 0xFFE  # the states 1 (ESTABLISHED) to 11 (CLOSING)
 ROWS = 3000  # rows gathered into one table
-ANSWER = 1 << 16  # more than the kernel puts into one answer (32 KiB)
+HELD = 40  # such tables held back until the kernel has said that the dump is complete: 10 MB
 
-# struct nlmsghdr, then struct inet_diag_req_v2 (linux/inet_diag.h) with an empty inet_diag_sockid
-REQUEST = Struct("=IHHIIBBBxI48x")
-HEADER = Struct("=IH")
-# The same in pieces (length; type, flags, sequence number, port), and struct unix_diag_req:
-# family, states, and what to show
-SIZE, UNIX_HEADER, UNIX_BODY = Struct("=I"), Struct("=HH4s4x"), Struct("=B3xI4xI8x")
-HALVES = Struct("=HH")
-UDIAG_SHOW_NAME = 1
-ERROR = Struct("=i")
-# After the header struct inet_diag_msg. The bytes at which its fields stand:
+# struct inet_diag_req_v2 (linux/inet_diag.h) with an empty inet_diag_sockid
+REQUEST = Struct("=BBBxI48x")
+# struct unix_diag_req: family, states, and what to show
+UNIX_REQUEST = Struct("=B3xI4xI8x")
+UDIAG_SHOW_NAME, UNIX_DIAG_NAME = 1, 0
+UNIX_LENGTH = 16  # of struct unix_diag_msg, without the attributes that follow
+# struct nlmsghdr, then struct inet_diag_msg. The bytes at which its fields stand:
 #   16 family  17 state  20 and 22 ports, 24 and 40 addresses (network order)
 #   72 receive queue  76 send queue  80 uid  84 inode
-LENGTH = 88  # of both headers with the message, without the attributes that may follow
+LENGTH = 88  # of both, without the attributes that may follow
 
 
 def tcp_sockets(
@@ -56,12 +51,21 @@ def tcp_sockets(
         return None
     if not proc.own:
         return None
-    answers = dump(version, states(options))
+    blocks = tcp_rows(version, states(options))
     try:
-        first = next(answers, b"")
+        held = list(islice(blocks, HELD))
     except OSError:
         return None
-    return map(decode, chain([first], answers))
+    return map(decode, chain(held, to_the_end(proc, blocks)))
+
+
+def to_the_end(proc: Proc, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is left of a long dump. Where that fails, rows have been given already: that some are
+    missing is told."""
+    try:
+        yield from blocks
+    except OSError as error:
+        proc.trouble("tcp sockets from netlink, the rest of them", error)
 
 
 def unix_names(proc: Proc, options: Options) -> set[tuple[str, str]]:
@@ -72,31 +76,20 @@ def unix_names(proc: Proc, options: Options) -> set[tuple[str, str]]:
     """
     if options.source not in ("auto", "netlink") or not proc.own:
         return set()
-    mark = os.urandom(4)  # in every header, and not to be guessed by who writes the names
-    header = UNIX_HEADER.pack(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, mark)
-    body = UNIX_BODY.pack(socket.AF_UNIX, 0xFFFFFFFF, UDIAG_SHOW_NAME)
-    found: set[tuple[str, str]] = set()
+    body = UNIX_REQUEST.pack(socket.AF_UNIX, 0xFFFFFFFF, UDIAG_SHOW_NAME)
+    kind = SOCK_DIAG_BY_FAMILY
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as link:
-            link.bind((0, 0))
-            link.send(SIZE.pack(SIZE.size + len(header) + len(body)) + header + body)
-            while True:
-                answer = link.recv(ANSWER)
-                if HEADER.unpack_from(answer)[1] in (NLMSG_ERROR, NLMSG_DONE):
-                    return found
-                found.update(map(unix_name, answer.split(answer[8:16])[1:]))
+        return set(map(unix_name, netlink.whole(netlink.SOCK_DIAG, kind, body, kind)))
     except OSError:
         return set()
 
 
 def unix_name(message: bytes) -> tuple[str, str]:
-    """struct unix_diag_msg (linux/unix_diag.h): the inode is its second word; four words, then
-    the attributes, of which UNIX_DIAG_NAME (0) comes first where there is one."""
+    """struct unix_diag_msg (linux/unix_diag.h): the inode is its second word."""
     inode = str(int.from_bytes(message[4:8], sys.byteorder))
-    length, kind = HALVES.unpack_from(message, 16)
-    if kind:
+    name = netlink.attributes(message, UNIX_LENGTH).get(UNIX_DIAG_NAME)
+    if name is None:
         return inode, ""
-    name = message[20 : 16 + length]
     name = b"@" + name[1:].replace(b"\0", b"@") if name[:1] == b"\0" else name[:-1]
     return inode, " " + name.decode("latin-1")
 
@@ -109,54 +102,46 @@ def states(options: Options) -> int:
     return listening if options.listening else ALL & ~listening
 
 
-def dump(version: str, states: int) -> Iterator[bytes]:
-    """The kernel's messages (without attributes), some thousand together.
+def tcp_rows(version: str, states: int, link: netlink.Link | None = None) -> Iterator[bytes]:
+    """The kernel's messages for the tcp sockets of one IP version, of LENGTH bytes each, some
+    thousand together. OSError as of `netlink.dump`.
 
-    OSError where the kernel, or a sandbox around us, refuses.
+    `link` may be a socket of another network namespace.
     """
+    if link is None:
+        with netlink.connect(netlink.SOCK_DIAG) as link:
+            yield from tcp_rows(version, states, link)
+            return
     family = socket.AF_INET6 if version else socket.AF_INET
-    request = REQUEST.pack(
-        REQUEST.size, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0,
-        family, socket.IPPROTO_TCP, 0, states,
-    )  # fmt: skip
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as link:
-        link.bind((0, 0))
-        link.send(request)
-        parts: list[bytes] = []
-        gathered = 0
-        while True:
-            answer = link.recv(ANSWER)
-            length, kind = HEADER.unpack_from(answer)
-            if kind == NLMSG_DONE:
-                break
-            if kind == NLMSG_ERROR:
-                number = -ERROR.unpack_from(answer, 16)[0]
-                raise OSError(number, "NETLINK_SOCK_DIAG refused")
-            # Sockets of one state give messages of one length: that is seen at a glance.
-            count = len(answer) // length
-            lengths = answer[0::length], answer[1::length]
-            if lengths == (answer[:1] * count, answer[1:2] * count):
-                cut = [answer[at : at + LENGTH] for at in range(0, len(answer), length)]
-                parts += cut if length != LENGTH else [answer]
-            else:
-                parts += messages(answer)
-            gathered += count
-            if gathered >= ROWS:
-                yield b"".join(parts)
-                parts, gathered = [], 0
-        if parts:
+    body = REQUEST.pack(family, socket.IPPROTO_TCP, 0, states)
+    parts: list[bytes] = []
+    gathered = 0
+    for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY):
+        cut = cut_rows(answer)
+        parts += cut
+        gathered += sum(map(len, cut)) // LENGTH
+        if gathered >= ROWS:
             yield b"".join(parts)
+            parts, gathered = [], 0
+    if parts:
+        yield b"".join(parts)
 
 
-def messages(answer: bytes) -> list[bytes]:
-    """The messages of one answer, walked from header to header."""
-    parts, at = [], 0
-    while at + LENGTH <= len(answer):
-        length, kind = HEADER.unpack_from(answer, at)
-        if kind == SOCK_DIAG_BY_FAMILY:
-            parts.append(answer[at : at + LENGTH])
-        at += max(length + 3 & ~3, LENGTH)
-    return parts
+def cut_rows(answer: netlink.Answer) -> list[bytes]:
+    """The messages of one answer without their attributes."""
+    data, length = answer
+    if length == LENGTH:
+        return [data]
+    if length > LENGTH:  # sockets of one state give messages of one length
+        return [data[at : at + LENGTH] for at in range(0, len(data), length)]
+    rows, at = [], 0
+    while at < len(data):
+        size = netlink.HEADER.unpack_from(data, at)[0]
+        if size < LENGTH:
+            raise netlink.malformed("message too short")
+        rows.append(data[at : at + LENGTH])
+        at += size + 3 & ~3
+    return rows
 
 
 _texts: dict[int, dict[Any, str]] = {socket.AF_INET: {}, socket.AF_INET6: {}}
@@ -220,7 +205,7 @@ def listener_limits(proc: Proc) -> dict[int, int]:
         return found
     for version in ("", "6"):
         try:
-            for packed in dump(version, 1 << LISTEN):
+            for packed in tcp_rows(version, 1 << LISTEN):
                 words = memoryview(packed).cast("I")
                 limits, inodes = words[76 // 4 :: LENGTH // 4], words[84 // 4 :: LENGTH // 4]
                 found.update(zip(inodes.tolist(), limits.tolist()))

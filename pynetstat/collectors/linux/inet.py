@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
 from ...kernel.decode import addresses, decimals, numbers, ports
 from ...kernel.proc import Proc, lines_of
+from ...kernel.states import STATES
 from ...listing import Column, Listing
 from ...options import Options
 from ...table import Table
@@ -59,21 +60,6 @@ class InetSocket(NamedTuple):
     tcp_info: dict[str, Any] | None = None
     memory: dict[str, int] | None = None
 
-
-STATES = (
-    "",
-    "ESTABLISHED",
-    "SYN_SENT",
-    "SYN_RECV",
-    "FIN_WAIT1",
-    "FIN_WAIT2",
-    "TIME_WAIT",
-    "CLOSE",
-    "CLOSE_WAIT",
-    "LAST_ACK",
-    "LISTEN",
-    "CLOSING",
-)
 
 # A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -174,13 +160,19 @@ def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> I
 
         tables = tcp_sockets(proc, options, version)
         if tables is not None:
-            for length, fields in tables:
-                code = fields.pop("code")
-                fields["state"] = list(map(STATES.__getitem__, code))
-                yield table(protocol, version, length, **fields)
+            yield from handshakes_once(from_netlink(protocol, version, tables))
             return
     rows = read(proc, options, protocol, version)
-    yield from once(rows) if proc.own else rows
+    yield from handshakes_once(once(rows)) if proc.own else rows
+
+
+def from_netlink(
+    protocol: Protocol, version: str, tables: Iterator[tuple[int, dict[str, Any]]]
+) -> Iterator[Table]:
+    for length, fields in tables:
+        code = fields.pop("code")
+        fields["state"] = list(map(STATES.__getitem__, code))
+        yield table(protocol, version, length, **fields)
 
 
 def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
@@ -230,6 +222,28 @@ def once(tables: Iterator[Table]) -> Iterator[Table]:
                 firsts[key] == place and key not in seen for place, key in enumerate(keys)
             )
         seen.update(keys)
+        yield table
+
+
+HALF_OPEN = "SYN_RECV"
+
+
+def handshakes_once(tables: Iterator[Table]) -> Iterator[Table]:
+    """A connection whose handshake ends between two reads may be given in both states. Within
+    a table the row with the inode stands; where the first was given already, that one."""
+    given: set[Any] = set()
+    for table in tables:
+        states = table["state"]
+        if given or HALF_OPEN in states:
+            ends = list(zip(*map(table.__getitem__, ENDS[:-1])))
+            half = {end for end, state in zip(ends, states) if state == HALF_OPEN}
+            full = {end for end, state in zip(ends, states) if state != HALF_OPEN}
+            if not half.isdisjoint(full) or not given.isdisjoint(ends):
+                table = table.keep(
+                    end not in given and (state != HALF_OPEN or end not in full)
+                    for end, state in zip(ends, states)
+                )
+            given |= half - full
         yield table
 
 

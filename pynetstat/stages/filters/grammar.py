@@ -18,6 +18,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from ...options import Misuse, nearest
+from ...text import printable
 from .hosts import autobound, host, port
 from .terms import (
     ALL,
@@ -80,12 +81,10 @@ class FilterError(Misuse):
         super().__init__(f"{printable(message)}\n  {printable(expression)}\n  {caret}")
 
 
-def printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def no_state(word: str) -> str:
-    return f"no such state{nearest(word, (*STATES, *GROUPS))}: {', '.join((*STATES, *GROUPS))}"
+    valid = (*STATES, *GROUPS)
+    hint = nearest(word, valid) or f"; there are: {', '.join(valid)}"
+    return f"no such state `{word}'{hint}"
 
 
 WORD = re.compile(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
+from ...kernel.states import FILTER_WORDS
 from ...table import Table
 from ...text import decode
 
@@ -184,19 +185,7 @@ def device(how: str, wanted: str, refusal: Exception) -> Term:
 
 # States
 
-STATES = (
-    "established",
-    "syn-sent",
-    "syn-recv",
-    "fin-wait-1",
-    "fin-wait-2",
-    "time-wait",
-    "closed",
-    "close-wait",
-    "last-ack",
-    "listening",
-    "closing",
-)  # as the kernel numbers them, from 1
+STATES = tuple(FILTER_WORDS.values())  # as the kernel numbers them, from 1
 OTHER = ""  # a state that has none of these names
 ALL = frozenset((*STATES, OTHER))
 CONNECTED = ALL - {"listening", "closed"}

@@ -1,0 +1,43 @@
+"""The keywords of the Python API, with their types, for whoever checks types.
+
+They are the fields of Options that the table (settings.py) shares with the API; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Keywords(TypedDict, total=False):
+    """What may be given to sockets(), routes() and the others: the options of the command line."""
+
+    tcp: bool
+    udp: bool
+    udplite: bool
+    sctp: bool
+    raw: bool
+    l2cap: bool
+    rfcomm: bool
+    families: tuple[str, ...]
+    fib: bool
+    cache: bool
+    all: bool
+    listening: bool
+    filter: str | None
+    state: tuple[str, ...]
+    port: str | None
+    pid: int | None
+    program: str | None
+    user: str | None
+    programs: bool
+    context: bool
+    verbose: bool
+    sort: tuple[str, ...]
+    interval: float
+    numeric_hosts: bool
+    numeric_ports: bool
+    numeric_users: bool
+    symbolic: bool
+    resolve_timeout: float
+    root: str
+    source: str
