@@ -179,7 +179,8 @@ def fitting(options: Options) -> None:
 
 
 class Result(NamedTuple):
-    """The whole in short. `seconds` lie between the samples."""
+    """The whole in short. `seconds` lie between the samples; `other_netns` are network namespaces
+    that were not looked at."""
 
     status: int
     severity: str
@@ -187,6 +188,7 @@ class Result(NamedTuple):
     seconds: float
     sockets: int
     findings: int
+    other_netns: int
 
 
 class NotChecked(NamedTuple):
@@ -211,7 +213,8 @@ def sections(
     severity = {0: "ok", 1: "warning", 2: "critical", 3: "unknown"}[status]
     sockets = sum(map(len, host.tables))
     summary = headline(judgement.findings)
-    result = Result(status, severity, summary, round(host.seconds, 3), sockets, len(found))
+    seconds, places = round(host.seconds, 3), len(host.other_places)
+    result = Result(status, severity, summary, seconds, sockets, len(found), places)
     if not host.given.columns:
         yield listing("result", Result), iter([table(Result, [result])])
     yield listing("findings", Finding), iter([table(Finding, found)])

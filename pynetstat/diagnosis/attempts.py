@@ -193,6 +193,7 @@ def retransmissions(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     host.lossy = (
         again >= limits["segments"] * host.span
         and sent + again >= limits["sent"]
+        and sent >= again * limits["share"]
         and share >= limits["share"]
     )
     if not host.lossy:

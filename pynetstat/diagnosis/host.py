@@ -221,9 +221,16 @@ class Host:
 
     @cached_property
     def sent_again(self) -> tuple[int, int]:
-        """Segments of open connections that were sent again, and all that were sent. The kernel
-        counts repeated SYN and SYN/ACK apart, too; those say nothing of the way."""
+        """Segments of open connections that were sent again, and those sent for the first time.
+        The kernel counts repeated SYN and SYN/ACK among the former, and those of connections that
+        are closed here and that nobody takes leave of at the other end."""
         again = self.grown("Tcp", "RetransSegs") - self.grew("TcpExt", "TCPSynRetrans")
+        leaving = {"FIN_WAIT1", "CLOSING", "LAST_ACK"}
+        rows = self.rows("key timer", leaving) if again > 0 else []
+        later = self.later("timer", leaving) if rows else {}
+        for key, timer in rows:
+            if key in later:
+                again -= max(later[key][0].retransmits - timer.retransmits, 0)
         return max(again, 0), self.grown("Tcp", "OutSegs")
 
     # The programs

@@ -48,6 +48,8 @@ def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding | Value]:
             if number + len(bound) < limits["share"] * total:
                 break
             rows = towards(tables, destination, low, high)
+            if not rows and destination[2]:
+                continue
             taken = len({row[3] for row in rows} | bound)
             most = max(most, taken)
             if taken >= limits["share"] * total:
@@ -173,6 +175,9 @@ def ports_gone(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if most < limits["share"] * total:
         return
     holders = [row for row in rows if low <= row[3] <= high]
+    same = Counter(row[4:] for row in holders).most_common(1)[0][1]
+    if same >= limits["share"] * most:  # port-exhaustion tells it
+        return
     owner = next(iter(by_owner(holders)))
     text = f"{most:,} of the {total:,} local ports of {address} are in use: a program that binds a"
     text += " port before it connects gets none"
