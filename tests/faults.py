@@ -365,6 +365,7 @@ ready(5)
 server = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(server.getsockname())
 def read():
+    client.close()
     end = server.accept()[0]
     while True:
         end.recv(2000)
@@ -409,8 +410,8 @@ ready()
 server = socket.create_server(("127.0.0.1", 0))
 ends = pairs(server, 5)
 for client, end in ends:
-    lossy(end, 12)
-    lossy(client, 12)
+    lossy(end, 20)
+    lossy(client, 20)
     end.setblocking(False)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 def work():

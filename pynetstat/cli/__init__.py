@@ -138,7 +138,11 @@ def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
 
         if given["continuous"] or given["rounds"]:
             raise Misuse("--diagnose takes its two samples once: no -c, no --count")
+        if given["perfdata"] and (given["json"] or given["format"] != "classic"):
+            raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
+    if given["format"] == "openmetrics":
+        raise Misuse("openmetrics goes with --diagnose")
     for name in ("ignore", "limit", "perfdata"):
         if given[name]:
             raise Misuse(f"--{name} goes with --diagnose")

@@ -207,12 +207,15 @@ def unread_kind(host: Host, row: Row, waiting: int, limits: Limits) -> str:
     received = host.info_grown(row[-1], "bytes_received")
     if silent is None or received is None:  # /proc alone: as much as in the first sample
         return "stuck" if waiting == row[2] else ""
-    read = row[2] - waiting + received
+    before, after = host.first.recv_q(row[-1]) or 0, host.last.recv_q(row[-1]) or 0
+    read = before - after + received
+    if not before or not after:
+        return ""
     if read <= 0:
-        return "stuck" if max(silent / 1000, host.span) >= limits["seconds"] else ""
-    size = min(waiting, row[2])
-    behind = waiting * host.infos_span / read
-    return "slow" if size >= limits["bytes"] and behind >= limits["behind"] else ""
+        return "stuck" if max(silent / 1000, host.infos_span) >= limits["seconds"] else ""
+    behind = after * host.infos_span / read
+    full = min(before, after) >= limits["bytes"]
+    return "slow" if full and behind >= limits["behind"] else ""
 
 
 def unread_row(host: Host, owner: Owner, rows: Sequence[Row]) -> dict[str, Any]:
@@ -426,7 +429,7 @@ UNACKNOWLEDGED_DATA = Rule(
 def loss_of_one(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     host.must_tell_infos()
     nothing = bytes(4)
-    lossy = {key for key, data in host.last_infos.items() if data[100:104] != nothing}
+    lossy = {key for key, data in host.last.infos.items() if data[100:104] != nothing}
     names = "pid program remote_address remote_port key"
     rows = host.rows(names, {"ESTABLISHED", "CLOSE_WAIT"})
     addresses = {row[2] for row in rows if row[4] in lossy}

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from operator import and_
@@ -15,7 +15,7 @@ from typing import Any
 
 from ..kernel.decode import counters
 from ..kernel.proc import READ, Proc, Stop, reason
-from ..kernel.tcpinfo import attempts, tcp_info, tcp_infos
+from ..kernel.tcpinfo import Sample, attempts, tcp_info, tcp_sample
 from ..options import Options
 from ..run import Run, check
 from ..table import Table
@@ -46,23 +46,22 @@ class Host:
             pairs = zip(table["inode"], table["pid"])
             self.run.unowned += len([pid for inode, pid in pairs if inode and pid is None])
         self.no_infos = "" if proc.own else "the kernel tells it of its own network namespace alone"
-        self.first_infos = self.infos()
+        self.first = self.sample()
         self.attempts: Counter[tuple[str, int, int]] = Counter()
-        told = time.monotonic()
         self.wait(start + options.interval)
-        self.last_infos = self.infos()
-        self.infos_span = time.monotonic() - told
+        self.last = self.sample()
+        self.infos_span = self.last.taken - self.first.taken
         self.after = Counters(proc)
         self.seconds = time.monotonic() - start
 
-    def infos(self) -> dict[int, bytes]:
-        """struct tcp_info of the open connections, by inode."""
+    def sample(self) -> Sample:
+        """struct tcp_info of the open connections; empty where the kernel does not tell it."""
         if not self.no_infos:
             try:
-                return tcp_infos()
+                return tcp_sample()
             except OSError as error:
                 self.no_infos = f"tcp_info by netlink: {reason(error)}"
-        return {}
+        return Sample()
 
     def wait(self, end: float) -> None:
         """Until the second sample. While attempts to connect fail, look where they go: most of
@@ -156,7 +155,7 @@ class Host:
     ) -> list[tuple[Any, ...]]:
         """These fields of the sockets in these states (or in any) that have something in the
         field `having`. No row of any other socket is ever made."""
-        return list(picked(self.of(protocol), names, states, having))
+        return picked(self.of(protocol), names, states, having)
 
     def later(self, names: str, states: Iterable[str]) -> dict[Any, tuple[Any, ...]]:
         """The fields of the sockets that are in these states at the second look, by identity."""
@@ -208,7 +207,7 @@ class Host:
 
     def info(self, inode: Any, name: str) -> int | None:
         """A field of tcp_info in the second sample."""
-        data = self.last_infos.get(inode)
+        data = self.last.infos.get(inode)
         return None if data is None else tcp_info(data, name)
 
     def info_grown(self, inode: Any, name: str) -> int | None:
@@ -216,7 +215,7 @@ class Host:
         last = self.info(inode, name)
         if last is None:
             return None
-        first = self.first_infos.get(inode)
+        first = self.first.infos.get(inode)
         return max(last - ((tcp_info(first, name) or 0) if first is not None else 0), 0)
 
     @cached_property
@@ -324,9 +323,10 @@ def socket_options(options: Options) -> Options:
 
 def picked(
     tables: Iterable[Table], names: str, states: Iterable[str | None] = (), having: str = ""
-) -> Iterator[tuple[Any, ...]]:
+) -> list[tuple[Any, ...]]:
     """Rows of a few fields, chosen before any other field is touched."""
     wanted = set(states)
+    found: list[tuple[Any, ...]] = []
     for table in tables:
         chosen: list[Any] = [True] * len(table)
         if wanted:
@@ -335,7 +335,8 @@ def picked(
             chosen = list(map(and_, chosen, map(bool, field(table, having))))
         if True in chosen:
             columns = [field(table, name) for name in names.split()]
-            yield from compress(zip(*columns), chosen)
+            found.extend(compress(zip(*columns), chosen))
+    return found
 
 
 def field(table: Table, name: str) -> Sequence[Any]:

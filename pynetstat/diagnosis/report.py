@@ -38,8 +38,7 @@ def severity_of(findings: Sequence[Finding]) -> str:
 def headline(findings: Sequence[Finding]) -> str:
     """CRITICAL: nginx (pid 812) does not accept connections at ...; also WARNING: udp-drops"""
     bad = [one for one in findings if one.severity in ("critical", "warning")]
-    blind = dict.fromkeys(one.rule for one in findings if one.severity == "unknown")
-    unknown = f"UNKNOWN: {', '.join(blind)} could not be checked" if blind else ""
+    unknown = uncheckable([one for one in findings if one.severity == "unknown"])
     if not bad:
         return unknown or "OK: nothing wrong was found"
     text = f"{bad[0].severity.upper()}: {safe(bad[0].summary)}"
@@ -47,6 +46,14 @@ def headline(findings: Sequence[Finding]) -> str:
         rules = dict.fromkeys(one.rule for one in bad[1:] if one.severity == severity)
         text += f"; also {severity.upper()}: {', '.join(rules)}" if rules else ""
     return f"{text}; {unknown}" if unknown else text
+
+
+def uncheckable(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    rules = list(dict.fromkeys(one.rule for one in findings))
+    named = ", ".join(rules) if len(rules) <= 3 else f"{len(rules)} rules"
+    return f"UNKNOWN: {named} could not be checked ({safe(findings[0].summary)})"
 
 
 def performance(judgement: Judgement) -> str:

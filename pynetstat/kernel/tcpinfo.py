@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from struct import Struct
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ REQUEST = Struct("=BBBxI48x")
 # In an answer: behind the header, struct inet_diag_msg of 72 bytes, then the attributes
 MESSAGE = 72
 # Where its fields stand, in bytes behind the header
-PORT_AT, DESTINATION_AT, UID_AT, INODE_AT = 6, 24, 64, 68
-OWNER = Struct("=II")
+PORT_AT, DESTINATION_AT, QUEUES_AT, UID_AT, INODE_AT = 6, 24, 56, 64, 68
+QUEUES = OWNER = Struct("=II")
 
 ESTABLISHED, SYN_SENT, CLOSE_WAIT = 1, 2, 8
 OPEN = 1 << ESTABLISHED | 1 << CLOSE_WAIT
@@ -103,12 +104,24 @@ def tcp_info(data: bytes, name: str) -> int | None:
     return None if value == missing else value
 
 
-def tcp_infos(states: int = OPEN) -> dict[int, bytes]:
-    """The attribute of every tcp socket in these states that a program holds, by its inode.
+class Sample:
+    """What the kernel knew at one moment of the tcp sockets that a program holds, by inode: the
+    attribute INET_DIAG_INFO, and the bytes in both queues as they were with it."""
 
-    OSError where the kernel, or a sandbox around us, refuses.
-    """
-    found: dict[int, bytes] = {}
+    def __init__(self) -> None:
+        self.infos: dict[int, bytes] = {}
+        self.queues: dict[int, bytes] = {}
+        self.taken = time.monotonic()
+
+    def recv_q(self, inode: int) -> int | None:
+        queues = self.queues.get(inode)
+        return None if queues is None else QUEUES.unpack(queues)[0]
+
+
+def tcp_sample(states: int = OPEN) -> Sample:
+    """All tcp sockets in these states. OSError where the kernel, or a sandbox, refuses."""
+    sample = Sample()
+    found, queues = sample.infos, sample.queues
     for family in (socket.AF_INET, socket.AF_INET6):
         request = REQUEST.pack(family, socket.IPPROTO_TCP, ASK_INFO, states)
         try:
@@ -130,8 +143,9 @@ def tcp_infos(states: int = OPEN) -> dict[int, bytes]:
                 size = int.from_bytes(header[:2], sys.byteorder)
                 inode = int.from_bytes(body[INODE_AT : INODE_AT + 4], sys.byteorder)
                 found[inode] = body[at + 4 : at + size]
+                queues[inode] = body[QUEUES_AT:UID_AT]
     found.pop(0, None)
-    return found
+    return sample
 
 
 def attempts() -> list[tuple[int, str, int, int]]:
