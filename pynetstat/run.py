@@ -146,7 +146,11 @@ class Run:
             crowd = crowded(self.proc)
             every = options.structured or (self.filter and "processes" in self.filter.fields)
             self.owners = Owners(self.proc, options, bool(every), crowd)
-        everything = list(tables)
+        try:
+            everything = list(tables)
+        except BaseException:
+            self.owners.close()
+            raise
         rows = list(rows_of(everything))
         self.owners.attribute(rows)
         if self.library and self.owners.failure:

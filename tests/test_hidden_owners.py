@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,7 +45,10 @@ def own_table():
     listen()
     sys.stdin.read()
 def wait(): sys.stdin.read(); os._exit(0)
-if where == "thread":
+if where == "plain":
+    listen()
+    sys.stdin.read()
+elif where == "thread":
     threads = [threading.Thread(target=time.sleep, args=(60,), daemon=True) for _ in range(3)]
     for thread in threads: thread.start()
     thread = threading.Thread(target=own_table, daemon=True); thread.start(); thread.join()
@@ -119,6 +123,33 @@ def test_a_listener_that_nobody_holds_is_told_to_root() -> None:
         done = command("-tlnp")
         assert owner_of(port, done.stdout) == "-" and done.returncode == 0
         assert "without a process: " in done.stderr and done.stderr.count("\n") == 1
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not here")
+@pytest.mark.parametrize("capability", ["sys_ptrace", "dac_read_search"])
+def test_a_root_user_without_the_right_to_look(capability: str) -> None:
+    """As in every container of docker: what is lacking is named, in text and records."""
+    dropped = f"-{capability}" + (",-dac_override" if capability.startswith("dac") else "")
+    before = ["setpriv", "--bounding-set", dropped, "--inh-caps", "-all"]
+    with subprocess.Popen(
+        ["setpriv", "--reuid", "12345", sys.executable, "-c", HOLDER, "plain", "0"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as theirs:  # fmt: skip
+        assert theirs.stdout is not None
+        if not (port := theirs.stdout.readline().strip()):
+            pytest.skip("the interpreter may not be run by others here")
+        command = [*before, sys.executable, "-m", "pynetstat", "-tlnp"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if "setpriv" in done.stderr:
+            theirs.kill()
+            pytest.skip(f"setpriv: {done.stderr}")
+        structured = subprocess.run([*command, "--json"], capture_output=True, timeout=60)
+        theirs.kill()
+    assert owner_of(int(port), done.stdout) == "-" and done.returncode == 0
+    assert f"CAP_{capability.upper()}" in done.stderr
+    (missing,) = json.loads(structured.stdout)["incomplete"]
+    assert f"CAP_{capability.upper()}" in missing["reason"]
 
 
 def test_a_process_that_is_new_at_the_second_look(
@@ -295,11 +326,30 @@ def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_calls_that_raise_or_are_abandoned(crowd: None) -> None:
     """No descriptor, no child, no thread."""
     before = len(os.listdir("/proc/self/fd")), children(), threading.active_count()
-    for _ in range(50):
+    for _ in range(20):
         with suppress(pynetstat.Unavailable):  # where there is no sctp
             list(pynetstat.sockets(sctp=True, programs=True))
         next(pynetstat.sockets(programs=True), None)
     assert (len(os.listdir("/proc/self/fd")), children(), threading.active_count()) == before
+
+
+def test_a_scan_that_is_collected_by_its_own_thread(crowd: None) -> None:
+    """Garbage is collected by whichever thread makes some: the scan's own one too."""
+    told: list[str] = []
+    suspended, before = threading.Event(), set(threading.enumerate())
+
+    class Scan(owners.Owners):
+        def look(self, folder: str, thread: str = "") -> None:
+            assert suspended.wait(20)
+            self.scan.close()  # as the collector does
+            told.append(folder)
+
+    found = Scan(Proc(), Options(), crowd=True)
+    started = set(threading.enumerate()) - before
+    suspended.set()
+    for thread in started:
+        thread.join()
+    assert len(told) == len(started) == 1 and not found.first
 
 
 def test_an_owner_scan_that_is_closed_early(crowd: None) -> None:

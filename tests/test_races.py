@@ -157,3 +157,29 @@ def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any
     table = Table(dict, 2, inode=[1001, 1009], state=["LISTEN"] * 2)
     Owners(Proc(str(tmp_path)), Options()).attribute([table])
     assert table["program"] == ["after", None]
+
+
+@pytest.mark.parametrize("blocks", [1, 2], ids=["in one read", "in two reads"])
+def test_a_handshake_that_ends_between_two_reads(blocks: int) -> None:
+    """SYN_RECV and ESTABLISHED of one connection: one row. Others are left alone."""
+    from pynetstat.collectors.linux.inet import handshakes_once
+
+    rows = [
+        ("127.0.0.1", 80, "127.0.0.1", 1, "SYN_RECV", 0),
+        ("127.0.0.1", 80, "127.0.0.1", 2, "SYN_RECV", 0),
+        ("127.0.0.1", 80, "127.0.0.1", 1, "ESTABLISHED", 4242),
+        ("127.0.0.1", 80, "127.0.0.1", 3, "ESTABLISHED", 4243),
+    ]
+    names = ("local_address", "local_port", "remote_address", "remote_port", "state", "inode")
+
+    def table(part: list[tuple[Any, ...]]) -> Table:
+        return Table(dict, len(part), **dict(zip(names, map(list, zip(*part)))))
+
+    parts = [rows] if blocks == 1 else [rows[:2], rows[2:]]
+    found = [
+        pair
+        for kept in handshakes_once(map(table, parts))
+        for pair in zip(kept["remote_port"], kept["inode"])
+    ]
+    first = [(2, 0), (1, 4242)] if blocks == 1 else [(1, 0), (2, 0)]
+    assert found == [*first, (3, 4243)]

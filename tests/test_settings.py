@@ -196,14 +196,13 @@ def test_the_table_is_plain_data() -> None:
 
 
 def test_the_states_have_one_list() -> None:
-    from pynetstat.diagnosis.words import WORDS
-
     from pynetstat.collectors.portable import pcblist
+    from pynetstat.diagnosis.glossary import WORDS
     from pynetstat.kernel.states import FILTER_WORDS
     from pynetstat.stages.filters.terms import states_called
 
     assert {*pcblist.STATES} == {*FILTER_WORDS}  # macOS has an order of its own
-    assert {*FILTER_WORDS} <= {*WORDS}
+    assert {*FILTER_WORDS} <= {entry.name for entry in WORDS}
     for name, word in FILTER_WORDS.items():
         assert states_called(name) == states_called(word) == {word}
 

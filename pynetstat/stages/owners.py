@@ -187,8 +187,9 @@ class Owners:
                     raise holding
                 yield self.enter(holding)
         finally:
-            rest.clear()
-            if thread.ident is not None:
+            rest.clear()  # the thread ends after the process that it is reading
+            # Not started; or it collects garbage, of which this abandoned scan is a part.
+            if thread.ident not in (None, threading.get_ident()):
                 thread.join()
 
     def second_look(self) -> Generator:
@@ -323,7 +324,9 @@ LISTENING = {"LISTEN", "LISTENING"}  # the states of a listener (tcp, unix)
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS)
 SECOND_LOOK = 2.0  # seconds at most: a process may have any number of threads
 INITIAL = 0xEFFFFFFC  # inode of the PID namespace of the machine itself (linux/proc_ns.h)
-CAP_SYS_PTRACE = 19
+# What it takes to look into every process: bits of the mask of capabilities. To look into
+# folders of others CAP_DAC_OVERRIDE (1) serves as well.
+CAPABILITIES = {"CAP_SYS_PTRACE": 1 << 19, "CAP_DAC_READ_SEARCH": 1 << 2 | 1 << 1}
 
 
 def unreadable(error: OSError, path: str) -> Holding | None:
@@ -368,8 +371,9 @@ def refusal() -> str:
     own = Proc()
     with contextlib.suppress(OSError, ValueError, IndexError):
         mask = own.read("self/status").partition("CapEff:")[2].split()[0]
-        if not int(mask, 16) >> CAP_SYS_PTRACE & 1:
-            return "this root user lacks the right to look into every process (CAP_SYS_PTRACE)"
+        lacking = [name for name, bits in CAPABILITIES.items() if not int(mask, 16) & bits]
+        if lacking:
+            return f"this root user lacks {' and '.join(lacking)} to look into every process"
         if own.read("self/uid_map").split() != ["0", "0", "4294967295"]:
             return "this root user is root of a user namespace, and may not look outside of it"
     return "the kernel does not let this root user look into every process"
