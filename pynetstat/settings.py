@@ -27,7 +27,10 @@ HELP = "Help"
 SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 
 # What each kind of option is before it is said.
-UNSAID = {"flag": False, "count": 0, "words": (), "states": (), "fields": (), "families": ()}
+UNSAID = {
+    "flag": False, "count": 0,
+    "states": (), "fields": (), "families": (), "rules": (), "limits": (),
+}  # fmt: skip
 
 SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
 
@@ -72,9 +75,9 @@ class Setting:
 
     names    its letter and its long name: "-r --route"
     kind     what it takes: flag, count, family (an option that names a family) and immediate
-             (--help) take nothing; families, states, fields and words take words with commas
-             between them; text, program, term, choice, format, integer, seconds and directory
-             take one value
+             (--help) take nothing; families, states, fields, rules and limits take words with
+             commas between them; text, program, term, choice, format, integer, seconds and
+             directory take one value
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
              means; None for an option that netstat never had
@@ -154,7 +157,7 @@ class Setting:
     @property
     def many(self) -> bool:
         """Are its values words with commas between them, which add up?"""
-        return self.kind in ("words", "states", "fields", "families")
+        return self.kind in UNSAID and UNSAID[self.kind] == ()
 
 
 SETTINGS = (
@@ -317,7 +320,7 @@ SETTINGS = (
         DIAGNOSE,
         "--ignore",
         "Rules of --diagnose that do not count here: resets, no-default-route, ...",
-        "words",
+        "rules",
         metavar="RULE,...",
         example="resets",
     ),
@@ -326,9 +329,9 @@ SETTINGS = (
         "--limit",
         "Another limit for a rule of --diagnose: close-wait-leak.sockets=50; --explain RULE names"
         " its limits.",
-        "words",
+        "limits",
         metavar="RULE.NAME=N,...",
-        example="close-wait-leak.sockets=50",
+        example="close-wait-leak.sockets=5",
     ),
     Setting(
         DIAGNOSE,

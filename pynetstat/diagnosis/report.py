@@ -111,7 +111,7 @@ class Page:
                     reasons.setdefault(finding.summary, []).append(finding.rule)
             if reasons:
                 yield ""
-                yield self.painted(severity, title)
+                yield from (self.painted(severity, line) for line in self.wrapped(title, ""))
             for reason, rules in reasons.items():
                 text = f"{', '.join(rules)}: {safe(reason)}"
                 yield from self.wrapped(text, " " * (INDENT + 4), " " * INDENT)
@@ -131,19 +131,24 @@ class Page:
         )
 
     def rows(self, evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        """A small table that fits the page: what is not known in any row has no column, long
-        text is cut, and columns that do not fit are left out, the last ones first."""
+        """A small table that fits the page: what is not known in any row has no column; if it is
+        too wide, headers take several lines, then long text is cut, then the last columns are left
+        out."""
         names = [name for name in evidence[0] if any(known(row[name]) for row in evidence)]
         shown = evidence[:ROWS]
         columns = [Cells(name, [row[name] for row in shown]) for name in names]
         room = self.width - INDENT
+        if total(columns) > room:
+            for column in columns:
+                column.header = column.header[0].split()
         while columns and total(columns) > room:
             widest = max(columns, key=lambda one: 0 if one.number else one.width)
             if widest.number or widest.width <= NARROW:
                 columns.pop()
             else:
                 widest.cut(max(widest.width - (total(columns) - room), NARROW))
-        for row in zip(*[one.lines for one in columns]):
+        height = max((len(one.header) for one in columns), default=0)
+        for row in zip(*[one.lines(height) for one in columns]):
             yield " " * INDENT + "  ".join(row).rstrip()
         left = len(evidence) - len(shown)
         if left or len(columns) < len(names):
@@ -186,21 +191,23 @@ class Cells:
 
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.number = all(isinstance(value, (int, float, type(None))) for value in values)
-        self.texts = [name.replace("_", " ").upper(), *(cell(name, value) for value in values)]
+        self.header = [name.replace("_", " ").upper()]
+        self.texts = [cell(name, value) for value in values]
 
     @property
     def width(self) -> int:
-        return max(map(len, self.texts))
+        return max(map(len, (*self.header, *self.texts)))
 
     def cut(self, width: int) -> None:
         self.texts = [
             text if len(text) <= width else f"{text[: width - 2]}.." for text in self.texts
         ]
 
-    @property
-    def lines(self) -> list[str]:
-        side = ">" if self.number else "<"
-        return [f"{text:{side}{self.width}}" for text in self.texts]
+    def lines(self, height: int) -> list[str]:
+        """All cells, below a header of so many lines."""
+        side, width = ">" if self.number else "<", self.width
+        header = [""] * (height - len(self.header)) + self.header
+        return [f"{text:{side}{width}}" for text in (*header, *self.texts)]
 
 
 def total(columns: Sequence[Cells]) -> int:
