@@ -6,13 +6,14 @@ why; the others are checked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import formats
-from ..kernel.proc import NOT_ALL, NOTHING, Proc
-from ..listing import Listing
+from ..kernel.proc import NOT_ALL, NOTHING
+from ..listing import Listing, Section
 from ..options import Misuse, Options, nearest
+from ..outcome import Outcome
 from ..run import put
 from ..table import Table
 from ..text import decode
@@ -115,33 +116,37 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
         yield complete(Finding("", "unknown", reason, [], commands=[]))
 
 
-def diagnose(options: Options, proc: Proc) -> list[Finding]:
+def diagnose(options: Options) -> list[Finding]:
     """What is found, worst first; a rule that could not check is there as "unknown", or as
     "skipped" if it never can in this place."""
     fitting(options)
-    found = judge(Host(options, quiet(proc), True)).findings
+    found = judge(Host(options, Outcome(library=True))).findings
     return [Finding(*map(decode, finding)) for finding in found]
 
 
-def show(options: Options, proc: Proc, out: BinaryIO) -> int:
+def show(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> int:
     """Sample, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
-    proc.progress(f"Taking two samples, {options.interval:g} s apart ...")
-    host = Host(options, quiet(proc))
-    proc.progress("Comparing ...")
+    progress(f"Taking two samples, {options.interval:g} s apart ...")
+    host = Host(options, Outcome(once(warn), progress))
+    progress("Comparing ...")
     judgement = judge(host)
-    proc.progress("")
+    progress("")
     status = SEVERITIES[judgement.severity]
-    if not status and host.proc.troubles:  # a table that broke off
+    if not status and host.outcome.errors:  # a table that broke off
         status = SEVERITIES["unknown"]
     if options.format == "openmetrics":
         from .metrics import metrics
 
         pieces = metrics(judgement, host, status)
     elif options.structured:
-        pieces = formats.find(options)(
-            sections(judgement, host, status), options, host.run.incomplete
-        )
+        whole = sections(judgement, host, status)
+        pieces = formats.find(options)(whole, options, host.outcome.incomplete)
     else:
         from .report import report
 
@@ -152,17 +157,16 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     return status
 
 
-def quiet(proc: Proc) -> Proc:
-    """The same /proc; each of its warnings is printed once. That not all programs are seen is
-    left to the report."""
+def once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Print each message once, and not that programs cannot be seen, which the report says."""
     told = {NOT_ALL}
 
-    def warn(message: str) -> None:
+    def warn_once(message: str) -> None:
         if message not in told and not message.startswith(NOTHING[:20]):
             told.add(message)
-            proc.warn(message)
+            warn(message)
 
-    return Proc(proc.root, warn)
+    return warn_once
 
 
 def fitting(options: Options) -> None:
@@ -203,9 +207,7 @@ def listing(name: str, record: Any) -> Listing:
     return Listing(name, record, lambda *_: iter(()), lambda _: (), lambda _: "")
 
 
-def sections(
-    judgement: Judgement, host: Host, status: int
-) -> Iterator[tuple[Listing, Iterator[Table]]]:
+def sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]:
     from .report import headline
 
     found = [one for one in judgement.findings if one.severity not in ("unknown", "skipped")]
@@ -216,12 +218,12 @@ def sections(
     seconds, places = round(host.seconds, 3), len(host.other_places)
     result = Result(status, severity, summary, seconds, sockets, len(found), places)
     if not host.given.columns:
-        yield listing("result", Result), iter([table(Result, [result])])
-    yield listing("findings", Finding), iter([table(Finding, found)])
+        yield Section(listing("result", Result), iter([table(Result, [result])]))
+    yield Section(listing("findings", Finding), iter([table(Finding, found)]))
     if not host.given.columns:
         rows = [NotChecked(one.rule, one.summary, one.severity == "unknown") for one in blind]
-        yield listing("not_checked", NotChecked), iter([table(NotChecked, rows)])
-        yield listing("values", Value), iter([table(Value, judgement.values)])
+        yield Section(listing("not_checked", NotChecked), iter([table(NotChecked, rows)]))
+        yield Section(listing("values", Value), iter([table(Value, judgement.values)]))
 
 
 def table(record: Any, rows: Sequence[Any]) -> Table:

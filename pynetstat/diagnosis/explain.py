@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ..kernel.proc import Proc
 from ..kernel.states import FILTER_WORDS
 from ..options import Misuse, Options
 from ..run import put
@@ -21,7 +20,7 @@ RULE = "Rules of --diagnose"
 LIST = "words"  # asks for all of them
 
 
-def explain(word: str, options: Options, proc: Proc, out: BinaryIO) -> int:
+def explain(word: str, options: Options, out: BinaryIO, *_: object) -> int:
     """Print all meanings of a word, in whatever spelling; Misuse where there is none. Nothing is
     asked of the system."""
     page = Page(out)

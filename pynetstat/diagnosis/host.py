@@ -14,10 +14,13 @@ from operator import and_
 from typing import Any
 
 from ..kernel.decode import counters
-from ..kernel.proc import READ, Proc, Stop, reason
+from ..kernel.proc import READ, Proc, reason
 from ..kernel.tcpinfo import Sample, attempts, tcp_info, tcp_sample
+from ..listing import Stop
 from ..options import Options
-from ..run import Run, check
+from ..outcome import Outcome
+from ..plan import Plan
+from ..run import Run, unowned
 from ..table import Table
 from .counters import Counters
 from .program import Process, process
@@ -32,26 +35,28 @@ ATTEMPTS = 0.05  # seconds between the samples of attempts to connect, while som
 class Host:
     """The machine in two samples, `seconds` apart."""
 
-    def __init__(self, options: Options, proc: Proc, library: bool = False) -> None:
-        self.proc, self.given = proc, options
-        self.run = Run(socket_options(options), proc, library)
-        check(self.run)
+    def __init__(self, options: Options, outcome: Outcome) -> None:
+        plan = Plan(socket_options(options))
+        self.given, self.options, self.outcome = options, plan.options, outcome
+        self.proc = Proc(options.root, outcome.error)
         self.processes: dict[int, Process] = {}
         self.lossy = False  # set by the rule about retransmissions
         start = time.monotonic()
-        self.before = Counters(proc)
+        self.before = Counters(options.root)
         self.blind: str | None = None
-        self.tables = self.gather(self.run)
-        for table in self.tables:
-            pairs = zip(table["inode"], table["pid"])
-            self.run.unowned += len([pid for inode, pid in pairs if inode and pid is None])
-        self.no_infos = "" if proc.own else "the kernel tells it of its own network namespace alone"
+        run = Run(plan, self.proc, outcome)
+        self.tables = self.gather(run)
+        if run.owners:
+            outcome.unowned = sum(map(unowned, self.tables))
+            outcome.owner_reasons = run.owners.reasons()
+        own = self.proc.own
+        self.no_infos = "" if own else "the kernel tells it of its own network namespace alone"
         self.first = self.sample()
         self.attempts: Counter[tuple[str, int, int]] = Counter()
         self.wait(start + options.interval)
         self.last = self.sample()
         self.infos_span = self.last.taken - self.first.taken
-        self.after = Counters(proc)
+        self.after = Counters(options.root)
         self.seconds = time.monotonic() - start
 
     def sample(self) -> Sample:
@@ -104,17 +109,17 @@ class Host:
         except Stop as stop:
             self.blind = stop.message
             return []
-        if run.ended:
-            self.blind = "".join(self.proc.troubles[-1:]) or "the sockets cannot be read"
+        if run.outcome.ended:
+            self.blind = "".join(run.outcome.errors[-1:]) or "the sockets cannot be read"
         return found
 
     @cached_property
     def again(self) -> list[Table]:
         """The tcp sockets at the second look, without their programs; asked for only where the
         first look has aroused suspicion."""
-        options = socket_options(Options(root=self.proc.root, source=self.run.options.source))
-        quiet = Run(options.replace(programs=False, tcp=True), Proc(self.proc.root), library=True)
-        return self.gather(quiet)
+        options = socket_options(Options(root=self.proc.root, source=self.options.source))
+        plan = Plan(options.replace(programs=False, tcp=True))
+        return self.gather(Run(plan, Proc(self.proc.root), Outcome(library=True)))
 
     @cached_property
     def routes(self) -> list[Any]:
@@ -286,13 +291,14 @@ class Host:
 
     def content(self, name: str) -> str:
         """A small file; Blind where it cannot be read."""
-        silent = Proc(self.proc.root)
+        outcome = Outcome()
+        proc = Proc(self.proc.root, outcome.error)
         try:
-            text = "".join(silent.blocks(name))
+            text = "".join(proc.blocks(name))
         except OSError as error:
-            raise Blind(f"{silent.path(name)}: {reason(error)}") from error
-        if silent.troubles:
-            raise Blind(silent.troubles[0])
+            raise Blind(f"{proc.path(name)}: {reason(error)}") from error
+        if outcome.errors:
+            raise Blind(outcome.errors[0])
         return text
 
 

@@ -162,7 +162,7 @@ class Page:
             f"{sockets}, in two samples within {host.seconds:.1f} s. A longer interval sees more:"
         )
         yield from self.wrapped(f"{text} `--interval 10`.", "")
-        for missing in host.run.incomplete():
+        for missing in host.outcome.incomplete():
             if missing["what"] == "owner":
                 text = f"{count(missing['count'], 'socket')} of programs that are not known:"
                 text += f" {missing['reason']}."
