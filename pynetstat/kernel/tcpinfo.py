@@ -120,32 +120,55 @@ class Sample:
 
 def tcp_sample(states: int = OPEN) -> Sample:
     """All tcp sockets in these states. OSError where the kernel, or a sandbox, refuses."""
-    sample = Sample()
-    found, queues = sample.infos, sample.queues
-    for family in (socket.AF_INET, socket.AF_INET6):
-        request = REQUEST.pack(family, socket.IPPROTO_TCP, ASK_INFO, states)
+    for left in reversed(range(netlink.TRIES)):
+        sample = Sample()
         try:
-            answers = netlink.whole(
-                netlink.SOCK_DIAG, SOCK_DIAG_BY_FAMILY, request, SOCK_DIAG_BY_FAMILY
-            )
-        except OSError:
-            if family == socket.AF_INET6 and found:
-                continue  # a kernel without IPv6
-            raise
-        # Where the attribute stands in messages of one length, and its header there: seen in
-        # the first, compared in the others. Walking all attributes takes ten times as long.
-        places: dict[int, tuple[int, bytes]] = {}
-        for body in answers:
-            at, header = places.get(len(body), (0, b""))
-            if body[at : at + 4] != header or not at:
-                at, header = places[len(body)] = attribute(body)
+            with netlink.connect(netlink.SOCK_DIAG) as link:
+                for family in (socket.AF_INET, socket.AF_INET6):
+                    take(sample, link, family, states)
+        except InterruptedError:  # the table changed meanwhile
+            if not left:
+                raise
+        else:
+            sample.infos.pop(0, None)
+            return sample
+    raise AssertionError
+
+
+def take(sample: Sample, link: socket.socket, family: int, states: int) -> None:
+    """Enter the sockets of one IP version. The messages of an answer mostly have one length, and
+    then the attribute stands at one place: 0.25 s for 100,000 sockets; 0.5 one by one."""
+    request = REQUEST.pack(family, socket.IPPROTO_TCP, ASK_INFO, states)
+    for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, request, SOCK_DIAG_BY_FAMILY):
+        data, length = answer
+        if length and not length & 3 and enter_alike(sample, data, length):
+            continue
+        for body in netlink.bodies(answer):
+            at, header = attribute(body)
             if at:
+                inode = OWNER.unpack_from(body, UID_AT)[1]
                 size = int.from_bytes(header[:2], sys.byteorder)
-                inode = int.from_bytes(body[INODE_AT : INODE_AT + 4], sys.byteorder)
-                found[inode] = body[at + 4 : at + size]
-                queues[inode] = body[QUEUES_AT:UID_AT]
-    found.pop(0, None)
-    return sample
+                sample.infos[inode] = body[at + 4 : at + size]
+                sample.queues[inode] = body[QUEUES_AT:UID_AT]
+
+
+def enter_alike(sample: Sample, data: bytes, length: int) -> bool:
+    """Enter messages of one length; false where they differ in more than their values."""
+    start = netlink.HEADER.size
+    at, header = attribute(data[start:length])
+    at += start
+    count = len(data) // length
+    for byte in range(4):
+        if data[at + byte :: length] != header[byte : byte + 1] * count:
+            return False
+    end = at + int.from_bytes(header[:2], sys.byteorder)
+    inodes = memoryview(data).cast("I")[(start + INODE_AT) // 4 :: length // 4].tolist()
+    behind, queue = end - at - 4, start + QUEUES_AT
+    infos = [data[one : one + behind] for one in range(at + 4, len(data), length)]
+    queues = [data[one : one + 8] for one in range(queue, len(data), length)]
+    sample.infos.update(zip(inodes, infos))
+    sample.queues.update(zip(inodes, queues))
+    return True
 
 
 def attempts() -> list[tuple[int, str, int, int]]:
