@@ -7,7 +7,7 @@ from collections.abc import Callable
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import OWNED, Listing
-from .options import MODES, Misuse, Options, nearest
+from .options import MODES, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 
 TYPE_CHECKING = False  # typing is not needed to run
@@ -90,6 +90,9 @@ def wanted(options: Options) -> list[tuple[str, str]]:
             keys.append(("sockets", family))
     if options.l2cap or options.rfcomm or "bluetooth" in options.families:
         keys.append(("sockets", "bluetooth"))
+    for family in OTHERS:
+        if getattr(options, family) or family in options.families:
+            keys.append(("sockets", family))
     return keys
 
 
@@ -183,6 +186,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from .listing import Layout, Listing, Missing, Piece, Section, Stop
 from .options import Options
 from .outcome import Outcome, ignore
 from .plan import Plan
-from .table import Remark, Table, joined
+from .table import Remark, Table, holdable, joined
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def show(
     plan = Plan(options)
     outcome = Outcome(warn, progress)
     proc = Proc(plan.options.root, outcome.error)
-    warn_without_proc_net(plan, proc, outcome)
+    missing = plan.options.silent and no_tables(plan.options, proc)
+    if missing:
+        outcome.warn(f"({missing}; there is nothing to list.)")
     run = Run(plan, proc, outcome)
     render = formats.find(plan.options)
     for number in rounds(plan.options):
@@ -44,6 +46,10 @@ def show(
         put(out, flush=True)
         if run.owners and number == 1:
             run.owners.last_notice()
+        if plan.options.pid is not None and number == 1:
+            from .stages.other_kinds import warn_of_other_kinds
+
+            warn_of_other_kinds(proc, plan.options, outcome)
         if outcome.status:
             break
     return outcome.exit_status(plan.options.fail_if_empty)
@@ -73,6 +79,9 @@ class Run:
     def gather(self, number: int = 1) -> Iterator[Section]:
         """A section for each listing. Nothing is read before its tables are."""
         self.owners = None
+        missing = no_tables(self.options, self.proc)
+        if missing:
+            self.outcome.unseen("table", missing, None)
         try:
             if self.options.count_by:
                 yield self.counts()
@@ -162,6 +171,8 @@ class Run:
             raise stop
         if stop.forbids:
             raise Stop(f"{stop.path}: {reason(stop.error)}", 255) from None
+        if stop.error.errno != errno.ENOENT and not self.options.explicit:
+            self.outcome.unseen("table", f"{stop.path}: {reason(stop.error)}", None)
         message = f"netstat: no support for `{stop.name}' on this system."
         if self.options.skip_missing and not stop.rare:
             return
@@ -217,8 +228,8 @@ def rows_of(tables: Iterable[Table | Remark | Layout]) -> Iterator[Table]:
 
 
 def unowned(table: Table) -> int:
-    """How many sockets of a table have an inode and no owner."""
-    pairs = zip(table["inode"], table["pid"])
+    """How many sockets of a table have no owner and could have one."""
+    pairs = zip(holdable(table), table["pid"])
     return len([inode for inode, pid in pairs if inode and pid is None])
 
 
@@ -261,14 +272,13 @@ def wait_for_reader(out: BinaryIO) -> None:
 LINUX = sys.platform.startswith("linux")
 
 
-def warn_without_proc_net(plan: Plan, proc: Proc, outcome: Outcome) -> None:
-    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
-    options = plan.options
-    reads_proc = options.source != "psutil" and (LINUX or options.root != "/proc")
-    if not (reads_proc and options.silent):
-        return
+def no_tables(options: Options, proc: Proc) -> str:
+    """Why there is no table at all, or nothing. A container may have no /proc, or one without its
+    net: netstat lists nothing in silence. Anything else is told table by table."""
+    if options.source == "psutil" or not (LINUX or options.root != "/proc"):
+        return ""
     try:
-        os.stat(proc.path("net"))
+        os.stat(proc.net)
     except OSError as error:
-        if error.errno == errno.ENOENT:  # anything else is told table by table
-            outcome.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")
+        return f"{proc.net}: {reason(error)}" if error.errno == errno.ENOENT else ""
+    return ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
-OWN = ("classic", *STRUCTURED)  # every other format is one of tabulate's
+OWN = ("classic", *STRUCTURED, "openmetrics")
 
 
 def find(options: Options) -> Render:

@@ -18,6 +18,8 @@ from ...table import Table
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
+
+    from ...kernel.sockdetails import Details
 else:
     from ...tuples import NamedTuple
 
@@ -31,12 +33,27 @@ class Timer(NamedTuple):
     probes: int
 
 
+Addresses = tuple[str, ...]
+
+
+class Waiting(NamedTuple):
+    """The listener at which a connection waits to be accepted, and who is to accept it."""
+
+    inode: int
+    pid: int | None = None
+    program: str | None = None
+
+
 class InetSocket(NamedTuple):
-    """A socket of tcp, udp, udplite, raw or sctp.
+    """A socket of tcp, udp, udplite, raw, icmp (which ping uses) or sctp.
 
     Queues in bytes (a listener's recv_q: connections that wait to be accepted). `pid` and
     `program` are the holder that netstat prints, `processes` all holders. What was not asked
     for, and what the system does not tell, is None.
+
+    `dev` is the interface that a socket is bound to, `dual_stack` whether an IPv6 socket takes
+    IPv4 too. A listener has an `accept_queue` of connections, at most `backlog` + 1. A connection
+    that no program has accepted yet waits at a `listener`. sctp has several addresses at an end.
     """
 
     proto: str
@@ -56,6 +73,13 @@ class InetSocket(NamedTuple):
     user: str | None = None
     inode: int | None = None
     timer: Timer | None = None
+    dev: str | None = None
+    dual_stack: bool | None = None
+    accept_queue: int | None = None
+    backlog: int | None = None
+    listener: Waiting | None = None
+    local_addresses: Addresses | None = None
+    remote_addresses: Addresses | None = None
     pid: int | None = None
     program: str | None = None
     processes: list[Holder] | None = None
@@ -121,6 +145,7 @@ TABLES = {
     "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
     "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
     "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
+    "icmp": Protocol("icmp", "icmp", "%-5s ", 1, udp_states),
 }
 
 
@@ -149,7 +174,80 @@ def sockets(
             yield from handshakes_once(from_netlink(protocol, version, tables))
             return
     rows = read(proc, options, outcome, protocol, version)
-    yield from handshakes_once(once(rows)) if proc.own else rows
+    if not proc.own:
+        yield from rows
+        return
+    rows = handshakes_once(once(rows))
+    more = options.structured or options.filtered or options.sort
+    asks = more and options.source in ("auto", "netlink")
+    yield from detailed(protocol, version, rows, options.structured) if asks else rows
+
+
+def detailed(
+    protocol: Protocol, version: str, tables: Iterator[Table], zones: bool
+) -> Iterator[Table]:
+    """With what the kernel tells by netlink alone, asked for when it is first wanted."""
+    from ...kernel.sockdetails import PROTOCOLS, Details
+
+    if protocol.name not in PROTOCOLS:
+        yield from tables
+        return
+    details = Details(protocol.name, version)
+    for table in tables:
+        table.fields |= details_of(details, table, zones)
+        yield table
+
+
+def details_of(
+    details: Details, table: Table, zones: bool
+) -> dict[str, Callable[[], Sequence[Any]]]:
+    """`zones`: a link-local address stands with its interface, as everywhere but in netstat."""
+    inodes, plain = partial(table.__getitem__, "inode"), dict(table.fields)
+
+    def ends() -> Iterator[Any]:
+        return zip(*map(bare, ENDS[:-1]))
+
+    def bare(name: str) -> Sequence[Any]:
+        """A field as /proc has it."""
+        field = plain[name]
+        if callable(field):
+            plain[name] = field = field()
+        found: Sequence[Any] = field
+        return found
+
+    def zoned(name: str) -> Sequence[Any]:
+        """Addresses; of those that each interface has for itself, with the interface."""
+        texts = bare(name)
+        if not any(text[:4] in LINK_LOCAL for text in set(texts)):
+            return texts
+        return [
+            f"{text}%{device}" if device and text[:4] in LINK_LOCAL else text
+            for text, device in zip(texts, table["dev"])
+        ]
+
+    def bound(name: str) -> Sequence[Any]:
+        return details.field(name, inodes())
+
+    def listeners() -> Sequence[Any]:
+        found = details.waits_at(inodes(), table["state"], ends())
+        return [inode and Waiting(inode) for inode in found]
+
+    fields: dict[str, Callable[[], Sequence[Any]]] = {
+        "dev": lambda: details.dev(inodes(), ends()),
+        "dual_stack": partial(bound, "dual_stack"),
+        "autobound": lambda: details.chosen(inodes(), ends()),
+    }
+    if details.listens:
+        fields["accept_queue"] = partial(bound, "waiting")
+        fields["backlog"] = partial(bound, "backlog")
+        fields["listener"] = listeners
+    if zones and details.version:
+        fields["local_address"] = partial(zoned, "local_address")
+        fields["remote_address"] = partial(zoned, "remote_address")
+    return fields
+
+
+LINK_LOCAL = {"fe80", "fe90", "fea0", "feb0"}
 
 
 def from_netlink(
