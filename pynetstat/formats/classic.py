@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, repeat
 
 from ..listing import Column, Layout, Listing, Section
 from ..options import Options
@@ -19,12 +19,12 @@ def render(
     sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     for listing, tables in sections:
-        lines = listing.text and listing.text(without_layouts(tables), options)
-        if lines is None:
+        text = listing.text and listing.text(without_layouts(tables), options)
+        if text is None:
             yield from rows(listing, tables, options)
             continue
         yield headed(listing.heading(options), ()) if options.header else b""
-        yield from map(prose, lines)
+        yield from map(prose, text)
 
 
 def without_layouts(
@@ -52,8 +52,7 @@ def rows(
         header = b""
         if len(table):
             for part, own in parts(table):
-                texts = [pieces(column, part) for column in (own and own(options)) or columns]
-                yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+                yield lines((own and own(options)) or columns, part).encode("latin-1", "replace")
 
 
 def headed(heading: str, columns: Iterable[Column]) -> bytes:
@@ -75,8 +74,29 @@ def parts(table: Table) -> Iterator[tuple[Table, Callable[[Options], Iterable[Co
         start = stop
 
 
-def pieces(column: Column, table: Table) -> Iterable[str]:
-    """A column's cells in print; one that repeats itself is printed once for each distinct cell."""
+def lines(columns: Iterable[Column], table: Table) -> str:
+    """The rows of a table in print. One join over all cells: 8 ms for 100,000 rows of six
+    columns; each row joined, and then the rows, takes 13."""
+    texts: list[Iterable[str]] = []
+    same = ""  # in all rows, from one column to the next
+    for column in columns:
+        for cells in pieces(column, table):
+            if isinstance(cells, str):
+                same += cells
+            else:
+                texts += [repeat(same, len(table)), cells] if same else [cells]
+                same = ""
+    if not (texts or same):  # a listing that prints its heading alone
+        return ""
+    texts.append(repeat(f"{same}\n", len(table)))
+    return "".join(chain.from_iterable(zip(*texts)))
+
+
+def pieces(column: Column, table: Table) -> Iterable[str | Iterable[str]]:
+    """A column's cells in print, or the one that all rows have; what repeats itself is printed
+    once for each distinct cell."""
+    if column.texts:
+        return column.texts(*map(table.__getitem__, column.fields.split()))
     cells = column.values(table)
     if column.untrusted:
         cells = safe_cells(cells)
@@ -84,9 +104,11 @@ def pieces(column: Column, table: Table) -> Iterable[str]:
         cells = list(cells)
     distinct = set(cells)
     if len(distinct) * 4 > len(cells):
-        return map(column.format.__mod__, cells)
+        return [map(column.format.__mod__, cells)]
     texts = {cell: column.format % cell for cell in distinct}
-    return map(texts.__getitem__, cells)
+    if len(texts) == 1:
+        return list(texts.values())
+    return [map(texts.__getitem__, cells)]
 
 
 def prose(text: str) -> bytes:

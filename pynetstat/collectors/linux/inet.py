@@ -456,7 +456,8 @@ def columns(options: Options) -> Iterator[Column]:
     for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
         fields = f"{side}_address {side}_port"
         if numeric:
-            yield Column(f"{header:<23} ", "%-23s ", fields, partial(numbered, options.wide))
+            texts = partial(numbered, options.wide)
+            yield Column(f"{header:<23} ", "", fields, texts=texts)
         else:
             fields += f" {side}_host {side}_service"
             yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)
