@@ -72,45 +72,49 @@ def host_texts(
     return shown
 
 
-def numbered(wide: bool, addresses: Sequence[str], ports: Sequence[int]) -> Sequence[Iterable[str]]:
+def numbered(options: Options) -> Callable[..., Sequence[Iterable[str]]]:
     """`host:port` in numbers as it is printed, cut to its column or whole with -W.
 
     Mostly in two parts, "127.0.0.1" and ":22           ": that takes a look-up for each, 11 ms
-    for 100,000 of them; joining and padding them one by one takes 28.
+    for 100,000 of them; joining and padding them one by one takes 28. The texts of ports are
+    remembered for one round, by the width that the host leaves.
     """
-    distinct = set(addresses)
-    if ":" in "".join(distinct):
-        shown = host_texts(addresses, repeat(None), numeric=True)
-        addresses = list(map(shown.__getitem__, addresses))
-        distinct = set(shown.values())
-    if max(map(len, distinct), default=0) > LONGEST_HOST:
-        texts = port_texts(ports)
-        cells = fit(addresses, list(map(texts.__getitem__, ports)), wide)
-        return [map("%-23s ".__mod__, cells)]
-    new = set(ports)
-    after = {size: padded_ports(23 - size, new) for size in set(map(len, distinct))}
-    if len(after) == 1:
-        return addresses, map(after.popitem()[1].__getitem__, ports)
-    rest = {address: after[len(address)] for address in distinct}
-    found = zip(map(rest.__getitem__, addresses), ports)
-    return addresses, [texts[port] for texts, port in found]
+    known: dict[int, dict[int | None, str]] = {}
+
+    def texts(addresses: Sequence[str], ports: Sequence[int]) -> Sequence[Iterable[str]]:
+        distinct = set(addresses)
+        if ":" in "".join(distinct):
+            shown = host_texts(addresses, repeat(None), numeric=True)
+            addresses = list(map(shown.__getitem__, addresses))
+            distinct = set(shown.values())
+        if max(map(len, distinct), default=0) > LONGEST_HOST:
+            numbers = port_texts(ports)
+            cells = fit(addresses, list(map(numbers.__getitem__, ports)), options.wide)
+            return [map("%-23s ".__mod__, cells)]
+        if sum(map(len, known.values())) > REMEMBERED:
+            known.clear()
+        new = set(ports)
+        for size in set(map(len, distinct)):
+            pad_ports(known.setdefault(size, {}), 22 - size, new)
+        if len(known) == 1:
+            return addresses, map(next(iter(known.values())).__getitem__, ports)
+        rest = {address: known[len(address)] for address in distinct}
+        pairs = zip(map(rest.__getitem__, addresses), ports)
+        return addresses, [after[port] for after, port in pairs]
+
+    return texts
 
 
 LONGEST_HOST = 17  # bytes that leave room for any port in a column of 23
 REMEMBERED = 1 << 17  # texts of ports, before starting afresh
-_padded: dict[int, dict[int | None, str]] = {}
 
 
-def padded_ports(width: int, ports: set[int]) -> dict[int | None, str]:
-    """ ":22           " for each port: what follows a host, and the blank after the column."""
-    if sum(map(len, _padded.values())) > REMEMBERED:
-        _padded.clear()
-    texts = _padded.setdefault(width, {})
+def pad_ports(texts: dict[int | None, str], width: int, ports: set[int]) -> None:
+    """Add ":22           ", what follows a host up to the next column, for each new port."""
     new = ports.difference(texts)
     if new:
-        numbers = port_texts(ports)
-        texts.update(zip(new, map(f":%-{width - 1}s ".__mod__, map(numbers.__getitem__, new))))
-    return texts
+        numbers = port_texts(new)
+        texts.update(zip(new, map(f":%-{width}s ".__mod__, map(numbers.__getitem__, new))))
 
 
 def named(options: Options) -> Callable[..., list[str]]:

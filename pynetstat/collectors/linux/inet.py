@@ -450,14 +450,14 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 def columns(options: Options) -> Iterator[Column]:
     numeric = options.numeric_hosts and options.numeric_ports
+    ends = numbered(options)
     yield Column("Proto ", "%-5s ", "proto")
     yield Column("Recv-Q ", "%6s ", "recv_q", known)
     yield Column("Send-Q ", "%6s ", "send_q", known)
     for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
         fields = f"{side}_address {side}_port"
         if numeric:
-            texts = partial(numbered, options.wide)
-            yield Column(f"{header:<23} ", "", fields, texts=texts)
+            yield Column(f"{header:<23} ", "", fields, texts=ends)
         else:
             fields += f" {side}_host {side}_service"
             yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)
