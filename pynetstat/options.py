@@ -88,7 +88,9 @@ class Options:
     ignore: tuple[str, ...]
     limit: tuple[str, ...]
     perfdata: bool
-    dump: bool = True  # may tcp sockets be read from the kernel's dump? (Plan decides)
+    # what Plan decides
+    dump: bool = True  # may tcp sockets be read from the kernel's dump?
+    condition: object = None  # what the kernel can check of the filter
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - Options.__annotations__.keys()

@@ -49,6 +49,8 @@ class Plan:
         check(self)
         if not self.alike(fields):
             self.options = self.options.replace(dump=False)
+        elif self.filter:
+            self.options = self.options.replace(condition=self.filter.kernel)
 
     def alike(self, fields: set[str]) -> bool:
         """Are all fields that this run reads the same in the kernel's dump and in /proc?"""

@@ -62,7 +62,14 @@ def tcp_sockets(
         return None
     if not proc.own:
         return None
-    blocks = tcp_rows(version, states(options))
+    wanted, condition = states(options), b""
+    given: Any = options.condition
+    if given:
+        from . import bytecode
+
+        wanted &= bytecode.states(given)
+        condition = bytecode.attribute(given)
+    blocks = tcp_rows(version, wanted, condition=condition)
     try:
         held = list(islice(blocks, HELD))
     except OSError:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from ...kernel.bytecode import Condition
 from ...listing import OWNED
 from ...options import Options
 from ...table import Table
@@ -34,6 +35,11 @@ class Filter:
     def fields(self) -> frozenset[str]:
         """The fields of a record that it reads."""
         return frozenset().union(*(part.fields for part in self.parts))
+
+    @property
+    def kernel(self) -> Condition | None:
+        """What the kernel can check of it."""
+        return both(self.parts).kernel if self.parts else None
 
     def mask(self, table: Table) -> Sequence[bool]:
         """For every row of a table: is it to be kept?"""

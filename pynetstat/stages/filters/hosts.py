@@ -10,6 +10,7 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
+from ...kernel.bytecode import Either, Ports, Prefix
 from ...kernel.proc import reason, small_file
 from ...table import Table
 from ...text import decode
@@ -23,7 +24,25 @@ def port(name: str, how: str, text: str) -> Term:
     wanted = port_numbers(text.removeprefix(":"))
     if how == "ne":
         return over(name, lambda distinct: distinct - wanted)
-    return either([number(name, how, one) for one in sorted(wanted)])
+    side = name.removesuffix("_port")
+    return either(
+        [
+            number(name, how, one)._replace(kernel=port_condition(side, how, one))
+            for one in sorted(wanted)
+        ]
+    )
+
+
+def port_condition(side: str, how: str, number: int) -> Ports | None:
+    spans = {
+        "eq": (number, number),
+        "lt": (0, number - 1),
+        "le": (0, number),
+        "gt": (number + 1, 65535),
+        "ge": (number, 65535),
+    }
+    first, last = spans[how]
+    return Ports(side, first, last) if first <= last else None
 
 
 def port_numbers(text: str) -> set[int]:
@@ -63,7 +82,26 @@ def ports(text: str) -> set[int]:
 
 def either_port(text: str) -> Term:
     wanted = ports(text)
-    return either([over(f"{side}_port", lambda distinct: wanted) for side in ("local", "remote")])
+    spans = ranges(wanted)
+    return either(
+        [
+            over(f"{side}_port", lambda distinct: wanted)._replace(
+                kernel=Either(tuple(Ports(side, first, last) for first, last in spans))
+            )
+            for side in ("local", "remote")
+        ]
+    )
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """{80, 81, 443} -> [(80, 81), (443, 443)]"""
+    found: list[tuple[int, int]] = []
+    for one in sorted(numbers):
+        if found and found[-1][1] == one - 1:
+            found[-1] = found[-1][0], one
+        else:
+            found.append((one, one))
+    return found
 
 
 AUTOBOUND = re.compile("@[0-9a-f]{5}")  # what the kernel calls an unnamed unix socket: @0001a
@@ -121,6 +159,11 @@ class Network(NamedTuple):
         packed = self.number.to_bytes(4 if self.family == AF_INET else 16, "big")
         text = inet_ntop(self.family, packed)
         return {text, f"::ffff:{text}"} if self.family == AF_INET else {text}
+
+    def prefix(self, side: str) -> Prefix:
+        """The condition that the address at one end lies in it."""
+        packed = (self.number << self.shift).to_bytes(4 if self.family == AF_INET else 16, "big")
+        return Prefix(side, self.family, packed, self.length)
 
     @property
     def whole(self) -> bool:
@@ -239,7 +282,8 @@ def addresses(side: str, networks: Sequence[Network]) -> Term:
         chosen = choose({address for some in set(lists) if some for address in some})
         return [bool(some) and not chosen.isdisjoint(some) for some in lists]
 
-    return Term(frozenset(fields), mask)
+    prefixes = tuple(one.prefix(side) for one in networks)
+    return Term(frozenset(fields), mask, kernel=Either(prefixes) if prefixes else None)
 
 
 def within(routes: Iterable[str], networks: Sequence[Network]) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
+from ...kernel.bytecode import All, Condition, Either, States
 from ...kernel.states import FILTER_WORDS
 from ...table import Table
 from ...text import decode, printable
@@ -17,23 +18,30 @@ class Term(NamedTuple):
     """A question: the fields it reads, and its answer for every row of a table.
 
     Where a value is unknown, or the listing has no such field, the answer is no. `parts` are
-    the terms of a conjunction.
+    the terms of a conjunction. `kernel` is what the kernel can check of it, where it can: a
+    condition that each row meets for which the answer is yes.
     """
 
     fields: frozenset[str]
     mask: Callable[[Table], Sequence[bool]]
     parts: tuple[Term, ...] = ()
+    kernel: Condition | None = None
 
 
 def both(parts: Sequence[Term]) -> Term:
     if len(parts) == 1:
         return parts[0]
     flat = tuple(one for part in parts for one in part.parts or (part,))
-    return combined(operator.and_, flat)._replace(parts=flat)
+    known = tuple(part.kernel for part in flat if part.kernel)
+    return combined(operator.and_, flat)._replace(parts=flat, kernel=All(known) if known else None)
 
 
 def either(parts: Sequence[Term]) -> Term:
-    return parts[0] if len(parts) == 1 else combined(operator.or_, parts)
+    if len(parts) == 1:
+        return parts[0]
+    known = tuple(part.kernel for part in parts if part.kernel)
+    every = known if len(known) == len(parts) else ()
+    return combined(operator.or_, parts)._replace(kernel=Either(every) if every else None)
 
 
 def combined(how: Callable[[Any, Any], Any], parts: Sequence[Term]) -> Term:
@@ -235,4 +243,5 @@ def state(wanted: frozenset[str]) -> Term:
         chosen = {value for value in set(field) if state_of(value) in wanted}
         return list(map(chosen.__contains__, field))
 
-    return Term(frozenset({"state"}), mask)
+    numbers = [number for number, name in enumerate(STATES, 1) if name in wanted]
+    return Term(frozenset({"state"}), mask, kernel=States(sum(1 << number for number in numbers)))
