@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .listing import Stop as Unavailable
     from .options import Misuse, Options
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"
 __all__ = [
     "Misuse",
     "Options",
@@ -169,6 +169,26 @@ def diagnose(**options: Unpack[Keywords]) -> list[Finding]:
     return diagnose(Options(**options))
 
 
+def plainly(name: str, value: Any) -> Any:
+    """A keyword's value as the command line would have it: `port=443`, `port=[80, 443]` and
+    `state="listening"` are what they say. Misuse for what only a command line can honour."""
+    from .options import Misuse
+    from .settings import BY_FIELD, OUTPUT
+
+    setting = BY_FIELD.get(name)
+    if setting is None:
+        return value  # which Options refuses
+    if setting.reach == OUTPUT:
+        raise Misuse(f"{name}= says how text is written; the API gives records")
+    if setting.many and isinstance(value, str):
+        return tuple(word for word in value.split(",") if word)
+    if setting.many and isinstance(value, list):
+        return tuple(value)
+    if name == "port" and isinstance(value, (int, list, tuple)):
+        return ",".join(map(str, value if isinstance(value, (list, tuple)) else [value]))
+    return value
+
+
 def records(*names: str, **keywords: Any) -> Iterator[Any]:
     """The records of the listings of these names; in numbers, unless names are asked for."""
     from itertools import chain
@@ -181,6 +201,7 @@ def records(*names: str, **keywords: Any) -> Iterator[Any]:
 
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
+    keywords = dict(zip(keywords, map(plainly, keywords, keywords.values())))
     plan = Plan(Options(format="records", **keywords))
     outcome = Outcome(library=True)
     run = Run(plan, Proc(plan.options.root, outcome.error), outcome)

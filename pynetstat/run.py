@@ -115,7 +115,7 @@ class Run:
 
         table = count(tables(), self.options.count_by, self.options.top)
         listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
-        return Section(listing, self.counted(iter([table])))
+        return Section(listing, self.counted(self.ordered(listing, iter([table]))))
 
     def ordered(self, listing: Listing, tables: Pieces) -> Pieces:
         """With --sort: the rows of each layout in that order."""

@@ -156,6 +156,12 @@ class Setting:
         """Does a value follow it?"""
         return self.kind not in ("flag", "count", "family", "immediate")
 
+    def says_type(self) -> str:
+        """What a caller of the API may give: a sentence."""
+        types = {"flag": "True or False", "count": "a number", "integer": "a number"}
+        wanted = types.get(self.kind, "a number of seconds" if self.kind == "seconds" else "text")
+        return f"it takes {'a tuple of words' if self.many else wanted}"
+
     @property
     def many(self) -> bool:
         """Are its values words with commas between them, which add up?"""
@@ -384,9 +390,11 @@ SETTINGS = (
     Setting(HELP, "-V --version", "The version.", "immediate", netstat=1, reach=COMMAND),
 )
 
-# What Options is made of: each field with its default.
-DEFAULTS = {
-    setting.field: setting.default
+BY_FIELD = {
+    setting.field: setting
     for setting in SETTINGS
     if setting.reach != COMMAND and setting.kind != "family"
 }
+
+# What Options is made of: each field with its default.
+DEFAULTS = {field: setting.default for field, setting in BY_FIELD.items()}

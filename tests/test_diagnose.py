@@ -440,7 +440,7 @@ def test_json(tmp_path: Path) -> None:
     done = pynetstat_command(*leak(tmp_path), "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 1
-    assert document["schema"] == "pynetstat/1" and document["incomplete"] == []
+    assert document["schema"] == "pynetstat/2" and document["incomplete"] == []
     (finding,) = document["findings"]
     assert finding.keys() == {
         "rule", "severity", "summary", "evidence", "means", "advice", "thresholds",

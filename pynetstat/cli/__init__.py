@@ -138,6 +138,8 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
     if word is not None:
+        if diagnosis:
+            raise Misuse("--diagnose and --explain exclude each other")
         from ..diagnosis.explain import explain
 
         return partial(explain, word)
@@ -164,6 +166,8 @@ def settled(given: dict[str, Any]) -> Options:
     if given.pop("numeric"):
         given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
     if given.pop("json"):
+        if given["format"] not in ("classic", "json"):
+            raise Misuse(f"--json and --format {given['format']} contradict each other")
         given["format"] = "json"
     return Options(**given)
 

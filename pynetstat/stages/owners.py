@@ -242,10 +242,8 @@ class Owners:
                 same = [same_table(thread, other) for other in tables] if self.proc.own else [None]
                 if any(same):
                     continue
-                if None in same and os.listdir(f"{task}/{thread}/fd") == os.listdir(
-                    f"{task}/{folder}/fd"
-                ):
-                    continue  # equal numbers: most likely the same table
+                if None in same and numbers(f"{task}/{thread}") == numbers(f"{task}/{folder}"):
+                    continue  # most likely the same table
                 tables.append(thread)
                 yield thread
         except OSError as error:
@@ -425,6 +423,16 @@ def same_table(one: str, other: str) -> bool | None:
     return order == 0 if order >= 0 else None
 
 
+def numbers(thread: str) -> list[str] | None:
+    """The numbers of its descriptors; None for one that has ended, or that is another user's."""
+    try:
+        return os.listdir(f"{thread}/fd")
+    except OSError as error:
+        if error.errno in OURS:
+            raise
+        return None
+
+
 def descriptors(process: int) -> tuple[list[str], list[int]]:
     """The descriptors that are sockets (`3 -> socket:[4242]`), and their inodes."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
@@ -434,7 +442,7 @@ def descriptors(process: int) -> tuple[list[str], list[int]]:
         if closed:  # what was opened in their place is to be found too
             old = set(names)
             os.lseek(directory, 0, os.SEEK_SET)
-            new = [name for name in os.listdir(directory) if name not in old]
+            new = [name for name in os.listdir(directory) if name.isdecimal() and name not in old]
             pairs += links(directory, new)[0]
     finally:
         os.close(directory)

@@ -438,7 +438,8 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if not options.numeric_ports:
         wanted["local_service"] = ("service", "local_port")
         wanted["remote_service"] = ("service", "remote_port")
-    if (options.extend or options.structured) and not options.numeric_users:
+    shown = options.extend or options.structured or "user" in options.sort_keys
+    if shown and not options.numeric_users:
         wanted["user"] = ("user", "uid")
     return wanted
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...kernel.states import FILTER_WORDS
 from ...table import Table
-from ...text import decode
+from ...text import decode, printable
 
 
 class Term(NamedTuple):
@@ -160,7 +160,9 @@ def user(how: str, wanted: str) -> Term:
         import pwd
 
         return number("uid", how, pwd.getpwnam(wanted).pw_uid)
-    except (ImportError, KeyError, ValueError, OSError):
+    except KeyError as error:
+        raise ValueError(f"no user `{printable(wanted)}'") from error
+    except (ImportError, ValueError, OSError):
         return text("user", how, wanted)
 
 
