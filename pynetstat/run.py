@@ -192,7 +192,8 @@ class Run:
             raise Stop(self.owners.failure)
         if self.options.structured:
             self.outcome.unowned += sum(map(unowned, rows))
-            self.outcome.owner_reasons = self.owners.reasons()
+            if self.outcome.unowned:
+                self.outcome.owner_reasons = self.owners.reasons()
         yield from everything
 
     def resolve(self, tables: Pieces, wanted: Any) -> Pieces:
