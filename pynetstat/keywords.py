@@ -39,6 +39,8 @@ class Keywords(TypedDict, total=False):
     verbose: bool
     sort: tuple[str, ...]
     interval: float
+    ignore: tuple[str, ...]
+    limit: tuple[str, ...]
     numeric_hosts: bool
     numeric_ports: bool
     numeric_users: bool

@@ -82,6 +82,10 @@ class Options:
     root: str
     source: str
     resolve_timeout: float
+    # the diagnosis
+    ignore: tuple[str, ...]
+    limit: tuple[str, ...]
+    perfdata: bool
     dump: bool = True  # may tcp sockets be read from the kernel's dump? (Plan decides)
 
     def __init__(self, **given: Any) -> None:

@@ -188,6 +188,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
 )  # fmt: skip
 
 

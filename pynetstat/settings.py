@@ -27,7 +27,10 @@ HELP = "Help"
 SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 
 # What each kind of option is before it is said.
-UNSAID = {"flag": False, "count": 0, "words": (), "states": (), "fields": (), "families": ()}
+UNSAID = {
+    "flag": False, "count": 0,
+    "states": (), "fields": (), "families": (), "rules": (), "limits": (),
+}  # fmt: skip
 
 SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
 
@@ -77,9 +80,9 @@ class Setting:
 
     names    its letter and its long name: "-r --route"
     kind     what it takes: flag, count, family (an option that names a family) and immediate
-             (--help) take nothing; families, states, fields and words take words with commas
-             between them; text, program, term, choice, format, integer, seconds and directory
-             take one value
+             (--help) take nothing; families, states, fields, rules and limits take words with
+             commas between them; text, program, term, choice, format, integer, seconds and
+             directory take one value
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
              means; None for an option that netstat never had
@@ -165,7 +168,7 @@ class Setting:
     @property
     def many(self) -> bool:
         """Are its values words with commas between them, which add up?"""
-        return self.kind in ("words", "states", "fields", "families")
+        return self.kind in UNSAID and UNSAID[self.kind] == ()
 
 
 SETTINGS = (
@@ -332,14 +335,38 @@ SETTINGS = (
     Setting(
         DIAGNOSE,
         "--diagnose",
-        "Look for trouble, twice, --interval apart, and name the program that makes it."
-        " Status 0: none, 1: warning, 2: critical, 3: could not look.",
+        "Look for trouble in two samples, --interval apart, and name the program that makes it."
+        " Status 0: none, 1: warning, 2: critical, 3: could not check.",
         reach=COMMAND,
     ),
     Setting(
         DIAGNOSE,
+        "--ignore",
+        "Rules of --diagnose that do not count here: resets, no-default-route, ...",
+        "rules",
+        metavar="RULE,...",
+        example="resets",
+    ),
+    Setting(
+        DIAGNOSE,
+        "--limit",
+        "Another limit for a rule of --diagnose: close-wait-leak.sockets=50; --explain RULE names"
+        " its limits.",
+        "limits",
+        metavar="RULE.NAME=N,...",
+        example="close-wait-leak.sockets=5",
+    ),
+    Setting(
+        DIAGNOSE,
+        "--perfdata",
+        "The numbers that --diagnose looked at behind a | in its first line, for Nagios and"
+        " Icinga.",
+        reach=OUTPUT,
+    ),
+    Setting(
+        DIAGNOSE,
         "--explain",
-        "What a rule of --diagnose, or a state like CLOSE_WAIT, means.",
+        "What a rule of --diagnose, or any word that netstat prints, means; `words` lists them.",
         "term",
         metavar="WORD",
         reach=COMMAND,

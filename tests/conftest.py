@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import hypothesis
 import pytest
 import record
 
 import pynetstat as package
 from pynetstat.kernel.proc import Proc
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("pynetstat", deadline=None)
+hypothesis.settings.load_profile("pynetstat")
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 NETSTAT = shutil.which("netstat")

@@ -27,6 +27,8 @@ KINDS: dict[str, Any] = {
     "families": tuple[str, ...],
     "states": tuple[str, ...],
     "fields": tuple[str, ...],
+    "rules": tuple[str, ...],
+    "limits": tuple[str, ...],
     "integer": int | None,
     "seconds": float,
     "text": str | None,
