@@ -177,7 +177,11 @@ class Host:
         if not self.proc.own:
             return found
         own = namespace_of(self.proc, "self")
-        for pid in sorted(map(int, self.proc.pids())):
+        try:
+            pids = self.proc.pids()
+        except OSError:  # which the owners report
+            return found
+        for pid in sorted(map(int, pids)):
             place = namespace_of(self.proc, str(pid))
             if place is not None and place != own:
                 found.setdefault(place, pid)
