@@ -7,6 +7,7 @@ from typing import Any
 
 from .kernel.proc import reason
 
+NO_HOLDER = "no process holds it; the kernel itself may, or a message between processes"
 NOTICES = 1000  # messages of one round: a file may hold millions of lines that are no rows
 
 
@@ -83,6 +84,6 @@ class Outcome:
         names = ("what", "reason", "count")
         missing = [("table", message, None) for message in self.errors] + self.hidden
         if self.unowned:
-            why = "; ".join(self.owner_reasons) or "no process is seen to hold it"
+            why = "; ".join(self.owner_reasons) or NO_HOLDER
             missing.append(("owner", why, self.unowned))
         return [dict(zip(names, found)) for found in missing]
