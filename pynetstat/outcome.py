@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+NO_HOLDER = "no process holds it; the kernel itself may, or a message between processes"
 NOTICES = 1000  # messages of one round: a file may hold millions of lines that are no rows
 
 
@@ -85,6 +86,6 @@ class Outcome:
         names = ("what", "reason", "count")
         missing = [("table", message, None) for message in self.errors] + self.hidden
         if self.unowned:
-            why = "; ".join(self.owner_reasons) or "no process is seen to hold it"
+            why = "; ".join(self.owner_reasons) or NO_HOLDER
             missing.append(("owner", why, self.unowned))
         return [dict(zip(names, found)) for found in missing]

@@ -171,6 +171,11 @@ HEADLESS = ("json", "jsonl", "records")  # formats without a header line
 EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("top", lambda options: options.count_by, "it needs --count-by"),
     (
+        "table",
+        lambda options: any(what == "route" for what, _ in wanted(options)),
+        "it is about routes, and goes with -r",
+    ),
+    (
         "header",
         lambda options: options.format not in HEADLESS and not (
             options.statistics and options.format == "classic"

@@ -41,7 +41,7 @@ def show(
     render = formats.find(plan.options)
     for number in rounds(plan.options):
         outcome.begin_round()
-        for piece in render(run.gather(number), plan.options, outcome.incomplete):
+        for piece in blocks(render(run.gather(number), plan.options, outcome.incomplete)):
             put(out, piece)
         put(out, flush=True)
         if run.owners and number == 1:
@@ -195,7 +195,8 @@ class Run:
             raise Stop(self.owners.failure)
         if self.options.structured:
             self.outcome.unowned += sum(map(unowned, rows))
-            self.outcome.owner_reasons = self.owners.reasons()
+            if self.outcome.unowned:
+                self.outcome.owner_reasons = self.owners.reasons()
         yield from everything
 
     def resolve(self, tables: Pieces, wanted: Any) -> Pieces:
@@ -231,6 +232,24 @@ def unowned(table: Table) -> int:
     """How many sockets of a table have no owner and could have one."""
     pairs = zip(holdable(table), table["pid"])
     return len([inode for inode, pid in pairs if inode and pid is None])
+
+
+BLOCK = 1 << 16  # bytes: what a pipe takes at once
+
+
+def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces in blocks, so that header and rows of a round are written together as long as
+    they are few; a piece that is larger goes as it is."""
+    parts: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if parts and size + len(piece) > BLOCK:
+            yield b"".join(parts)
+            parts, size = [], 0
+        parts.append(piece)
+        size += len(piece)
+    if parts:
+        yield b"".join(parts)
 
 
 def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:

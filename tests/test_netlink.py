@@ -193,7 +193,7 @@ def test_rows_are_not_doubled_where_the_dump_breaks_off(
 ) -> None:
     """What came before the failure is dropped, and /proc gives all."""
 
-    def broken(*_: object) -> Iterator[bytes]:
+    def broken(*_: object, **__: object) -> Iterator[bytes]:
         yield b"".join(message(port % 60000)(1) for port in range(rows)) or b""
         raise OSError(errno.EPROTO, "netlink: cut off")
 
@@ -210,7 +210,7 @@ def test_a_long_dump_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) ->
     """Beyond the rows that are held back they are given as they come."""
     monkeypatch.setattr(sockdiag, "HELD", 2)
 
-    def broken(*_: object) -> Iterator[bytes]:
+    def broken(*_: object, **__: object) -> Iterator[bytes]:
         for port in (1, 2, 3):
             yield message(port)(1)
         raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))

@@ -28,6 +28,8 @@ CAPTURE = str(Path(__file__).parent / "captures/article/proc")
         ("-r --port 80", "no row of routes has local_port or remote_port"),
         ("-i --state listening", "no row of interfaces has state"),
         ("-s --pid 1", "no row of statistics has"),
+        ("-tan --table 100", "--table has no effect: it is about routes"),
+        ("-rC --table 100", "--table has no effect: it is about routes"),
         ("-M --user root", "no row of masquerade has uid"),
         ("-tan --user nosuch", "no user `nosuch'"),
         ("-tan --sort local_host", "`local_host' is a name, and -n asks for none"),

@@ -7,7 +7,15 @@ import shutil
 from typing import Any
 
 import pytest
-from conftest import needs_ip, needs_ipv6, needs_namespaces, needs_root, within
+from conftest import (
+    Tree,
+    needs_ip,
+    needs_ipv6,
+    needs_namespaces,
+    needs_root,
+    pynetstat,
+    within,
+)
 
 pytestmark = [needs_root, needs_ip, needs_namespaces, needs_ipv6]
 needs_ss = pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2) is not here")
@@ -190,3 +198,16 @@ def test_filters_of_unix_sockets_as_ss_has_them(expression: str) -> None:
     )
     inodes = {int(line.split()[5]) for line in theirs.splitlines()}
     assert {one["inode"] for one in records(ours, "unix")} == inodes != set()
+
+
+def test_a_table_without_inodes_has_its_paths(proc_tree: Tree) -> None:
+    """Of a very old kernel; netstat takes the paths for inodes."""
+    root = proc_tree(
+        unix=[
+            "Num       RefCount Protocol Flags    Type St Path",
+            "c12: 00000002 00000000 00010000 0001 01 /run/one two",
+            "c13: 00000002 00000000 00000000 0002 01",
+        ]
+    )
+    found = records(pynetstat("-xan", "--json", "--proc", str(root)).stdout.decode(), "unix")
+    assert [(one["path"], one["inode"]) for one in found] == [("/run/one two", None), (None, None)]

@@ -23,6 +23,8 @@ import etc
 import pytest
 from conftest import TESTS, Tree, needs_namespaces, needs_root, pynetstat, tcp_file
 
+from pynetstat import __version__
+
 COMMAND = [sys.executable, "-m", "pynetstat"]
 
 
@@ -362,3 +364,34 @@ def test_descriptors_that_are_closed_are_not_mistaken_for_streams(listener: sock
     done = shell(f"{' '.join(COMMAND)} -tlnp --port {port} <&- 2>&-")
     assert f"{os.getpid()}/" in done.stdout and done.returncode == 0
     assert pynetstat("-tlnp", "--port", port).stdout.decode() == done.stdout
+
+
+def test_called_as_netstat(tmp_path: Path) -> None:
+    """A link of that name: our own messages begin with it, as netstat's do."""
+    link = tmp_path / "netstat"
+    link.write_text(f"#!{sys.executable}\nfrom pynetstat.__main__ import main\nmain()\n")
+    link.chmod(0o755)
+    for words, status in (("--port foo", 2), ("--sort nope", 2), ("-Y", 3)):
+        done = subprocess.run([link, *words.split()], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert done.stderr.startswith("netstat: ")
+        done = subprocess.run(
+            [sys.executable, "-m", "pynetstat", *words.split()], capture_output=True, text=True
+        )
+        assert done.stderr.startswith("pynetstat: ")
+    version = subprocess.run([link, "-V"], capture_output=True, text=True).stdout
+    assert version == f"pynetstat {__version__} (compatible with net-tools 2.10)\n"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no packets in pipes here")
+def test_a_round_is_written_at_once(proc_tree: Tree) -> None:
+    """Heading, header and rows in one write: a datagram each."""
+    root = str(proc_tree(tcp=tcp_file(200)))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "pynetstat", "-tan", "--proc", root, "-c", "--count", "2"]
+    process = subprocess.Popen([*command, "--interval", "0.1"], stdout=theirs)
+    with ours, theirs, process:
+        rounds = [ours.recv(1 << 20) for _ in range(2)]
+        assert process.wait(30) == 0
+    assert rounds[0] == rounds[1] and rounds[0].startswith(b"Active Internet")
+    assert rounds[0].count(b"\n") == 202

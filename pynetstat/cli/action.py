@@ -54,7 +54,7 @@ def ended(end: End, name: str) -> int:
 
             tell(help_text(name))
         elif end.show == "version":
-            tell(f"pynetstat {__version__}\n")
+            tell(f"pynetstat {__version__} (compatible with net-tools 2.10)\n")
     except Stop as stop:
         return stopped(stop)
     return end.status
@@ -154,11 +154,22 @@ def progress(text: str) -> None:
         sys.stderr.flush()
 
 
+OURS = "pynetstat: "  # how our own messages begin
+
+
+def called() -> str:
+    """The name of the program: netstat where it was called so, by a link or a mount."""
+    stem = os.path.basename(sys.argv[0] if sys.argv else "").removesuffix(".exe")
+    return "netstat" if stem == "netstat" else "pynetstat"
+
+
 def warn(message: str) -> None:
     """A notice on stderr, in printable text; where there is no stderr it is lost, never printed
     on stdout."""
     if sys.stderr is None:
         return
+    if message.startswith(OURS):
+        message = called() + message.removeprefix("pynetstat")
     lines = message.split("\n")
     if not all(line.isascii() and line.isprintable() for line in lines):
         from ..text import cleaned

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from operator import and_
+from socket import AF_INET, AF_INET6
 from typing import Any
 
 from ..kernel.decode import counters
@@ -30,6 +31,10 @@ sleep = time.sleep
 
 
 ATTEMPTS = 0.05  # seconds between the samples of attempts to connect, while some fail
+
+
+USUAL_TABLES = {253, 254, 255}  # default, main, local
+DISCARDING = ("blackhole", "unreachable", "prohibit")
 
 
 class Host:
@@ -134,6 +139,36 @@ class Host:
             if "!" not in (one.flags_str or "") and not (one.dst or "").startswith(inward)
         ]
 
+    def policy_routes(self, family: str) -> list[Any]:
+        """The routes of one version that lead out of the machine, of the tables that rules name
+        (ip-rule(8)); none where only the usual three are named, or where nothing tells."""
+        if self.options.source not in ("auto", "netlink") or not self.proc.own:
+            return []
+        from ..collectors.linux.route_records import table_names
+        from ..kernel.rtnetlink import rules
+
+        try:
+            named = {rule.table for rule in rules(AF_INET6 if family == "inet6" else AF_INET)}
+        except OSError:
+            return []
+        if named <= USUAL_TABLES:
+            return []
+        found = self.after.listed("net/route", route=True, families=(family,), table="all")
+        names = table_names()
+        tables = {names.get(number, str(number)) for number in named}
+        return [
+            one
+            for one in found
+            if one.table in tables and one.type == "unicast" and one.dev not in (None, "lo")
+        ]
+
+    @cached_property
+    def discarding_default(self) -> str | None:
+        """The type of a default route that leads nowhere: blackhole, unreachable or prohibit."""
+        found = self.after.listed("net/route", route=True, families=("inet",))
+        kinds = [one.type for one in found if one.dst == "default" and one.type in DISCARDING]
+        return kinds[0] if kinds else None
+
     @cached_property
     def other_places(self) -> dict[Any, int]:
         """The network namespaces of other processes, each with the lowest pid in it; none where
@@ -142,7 +177,11 @@ class Host:
         if not self.proc.own:
             return found
         own = namespace_of(self.proc, "self")
-        for pid in sorted(map(int, self.proc.pids())):
+        try:
+            pids = self.proc.pids()
+        except OSError:  # which the owners report
+            return found
+        for pid in sorted(map(int, pids)):
             place = namespace_of(self.proc, str(pid))
             if place is not None and place != own:
                 found.setdefault(place, pid)
@@ -356,6 +395,8 @@ def field(table: Table, name: str) -> Sequence[Any]:
         if 0 not in table["inode"]:
             return table["inode"]
         return [inode or place for inode, place in zip(table["inode"], whole)]
+    if name == "dev":  # of no device, or not told
+        return table[name]
     if name not in table.fields:
         raise Blind(f"this system does not tell the {name} of a socket")
     return table[name]

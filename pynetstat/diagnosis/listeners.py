@@ -289,14 +289,14 @@ SHARED_PORT = Rule(
 def exposed_listeners(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     everywhere = {"0.0.0.0", "::"}
     seen: dict[Any, int] = {}
-    names = "pid program proto local_address local_port"
+    names = "pid program proto local_address local_port dev"
     for row in host.rows(names, {"LISTEN"}):
-        if row[3] in everywhere:
+        if row[3] in everywhere and row[5] != LOOPBACK:
             seen.setdefault(row, 0)
     lowest = ephemeral(host)
     for row in host.rows(f"{names} remote_port", protocol="udp"):
-        if row[3] in everywhere and not row[5] and row[4] < lowest:
-            seen.setdefault(row[:5], 0)
+        if row[3] in everywhere and row[5] != LOOPBACK and not row[6] and row[4] < lowest:
+            seen.setdefault(row[:6], 0)
     ports = {(row[2].rstrip("6"), row[4]) for row in seen}
     yield value("ports", len(ports))
     if seen:
@@ -308,9 +308,17 @@ def exposed_listeners(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         yield found(
             "information",
             f"{text} (no firewall was looked at)" + (f": {named}" if named else ""),
-            [host.owned(row[:2], proto=row[2], local=end(*row[3:])) for row in rows],
+            [host.owned(row[:2], proto=row[2], local=bound_end(*row[3:])) for row in rows],
             ["pynetstat -tulnp"],
         )
+
+
+LOOPBACK = "lo"  # what is bound to this interface is reached from this machine alone
+
+
+def bound_end(address: str, port: int, device: str | None) -> str:
+    """0.0.0.0%eth1:80, where a socket is bound to one interface."""
+    return end(f"{address}%{device}" if device else address, port)
 
 
 def ephemeral(host: Host) -> int:

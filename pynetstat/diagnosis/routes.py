@@ -18,8 +18,16 @@ HALVES = ({"0.0.0.0/1", "128.0.0.0/1"}, {"::/1", "8000::/1", "2000::/3"})
 
 
 def way_out(host: Host, family: str) -> bool:
-    known = {route.dst for route in host.routes if route.family == family}
-    return "default" in known or "2000::/3" in known or any(halves <= known for halves in HALVES)
+    """Is there a route to the rest of the world, in the main table or in one that a rule of
+    policy routing names, be it for some packets alone?"""
+    tables: dict[str | None, set[str | None]] = {}
+    for route in [*host.routes, *host.policy_routes(family)]:
+        if route.family == family:
+            tables.setdefault(route.table, set()).add(route.dst)
+    return any(
+        "default" in known or "2000::/3" in known or any(halves <= known for halves in HALVES)
+        for known in tables.values()
+    )
 
 
 def unroutable(host: Host, family: str) -> int:
@@ -38,7 +46,10 @@ def no_default_route(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     failed = unroutable(host, "inet") + unroutable(host, "inet6")
     yield value("unroutable", failed, None, limits["packets"])
     rows = [{"destination": route.dst, "interface": route.dev} for route in host.routes[:10]]
-    if not host.routes:
+    discarded = host.discarding_default
+    if discarded is not None:
+        text = f"The default route discards what is for the rest of the world ({discarded})"
+    elif not host.routes:
         text = "This machine has no route but to itself (loopback)"
     else:
         text = "There is no route to the rest of the world (no default route)"

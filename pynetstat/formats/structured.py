@@ -14,6 +14,7 @@ from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from ..kernel.rights import sees_every_process
 from ..listing import Layout, Section
 from ..options import Options
 from ..table import Remark, Table
@@ -54,7 +55,7 @@ def document(
         "generated_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime()),
         "host": valid(host) if host else None,
         "platform": sys.platform,
-        "privileged": not hasattr(os, "geteuid") or os.geteuid() == 0,
+        "privileged": sees_every_process(),
     }
     stamp = str(envelope["generated_at"])
     envelope["generated_at"] = f"{stamp[:-2]}:{stamp[-2:]}"  # RFC 3339: +01:00

@@ -58,10 +58,12 @@ class Proc:
         except OSError as error:
             if error.errno != errno.ENOENT:  # a folder: a copy, or of one process
                 return folder
-            others = (f"{self.root}/1/net", folder)
-            if self.root == "/proc":
-                others = ("/proc/self/net", folder)
-            return next((other for other in others if os.path.isdir(other)), folder)
+            process = f"{self.root}/{'self' if self.root == '/proc' else 1}"
+            try:
+                mounted = os.stat(self.root).st_dev == os.stat(process).st_dev
+            except OSError:
+                return folder
+            return f"{process}/net" if mounted else folder  # not a tree that only looks like one
         if self.root == "/proc":
             return folder
         first = f"{self.root}/1/net"

@@ -18,6 +18,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from ..kernel.proc import NOT_ALL, NOTHING, READ, Proc, reason
+from ..kernel.rights import is_root, lacking
 from ..listing import Holder, Report
 from ..options import Options
 from ..table import Table, holdable
@@ -64,8 +65,11 @@ class Owners:
         self.latest = math.inf  # when the second look is to end
         self.cut = False  # it did not reach its end
         self.missing = 0  # sockets without an owner that have not been reported yet
+        self.lost = 0  # the same, reported or not
         self.listeners = 0  # listeners among them
         self.folders: list[str] = []
+        self.rings: list[tuple[Owner, list[int]]] = []  # sockets that io_uring holds for a process
+        self.flights: int | None = None  # messages between processes that hold descriptors
         self.scan = self.together() if crowd else self.alone()
         self.more = self.second_look()
 
@@ -88,6 +92,7 @@ class Owners:
         if left:  # not the listeners of others that were sought beside them
             left &= set().union(*(table["inode"] for table in tables))
         self.missing += len(left)
+        self.lost += len(left)
         for table in tables if left else ():
             pairs = zip(table["inode"], table["state"])
             found = [inode for inode, state in pairs if inode in left and state in LISTENING]
@@ -103,6 +108,7 @@ class Owners:
         wanted.update(one.inode for table in tables for one in self.waiting(table) if one)
         if self.every:
             deque(self.scan, maxlen=0)
+            deque(self.enter_rings(), maxlen=0)
         wanted.difference_update(self.first)
         self.latest = math.inf
         for scan in (self.scan, self.more):
@@ -217,6 +223,7 @@ class Owners:
         """For sockets that no process seemed to hold: processes that are new, and threads whose
         descriptors are not those of their process (unshare(CLONE_FILES)), or whose process's
         first thread has ended. netstat does not find these."""
+        yield from self.enter_rings()
         known, seen = self.folders, set(self.folders)
         for folder in self.processes():
             if folder not in seen:
@@ -260,7 +267,9 @@ class Owners:
             return unreadable(error, path)
         try:
             for _ in range(2):  # once more where it became another program meanwhile
-                names, inodes = descriptors(process)
+                names, inodes, rings = descriptors(process)
+                if rings:
+                    self.note_rings(process, folder, rings)
                 if not inodes:
                     return None
                 program = program_name(process)
@@ -272,6 +281,32 @@ class Owners:
             return unreadable(error, path)
         finally:
             os.close(process)
+
+    def note_rings(self, process: int, folder: str, rings: Sequence[str]) -> None:
+        """Remember the sockets that were registered with io_uring, which holds them even where
+        their descriptors are closed."""
+        inodes: list[int] = []
+        for name in rings:
+            with contextlib.suppress(OSError):
+                text = content(process, f"fdinfo/{name}", 1 << 20).decode("latin-1")
+                inodes += map(int, REGISTERED.findall(text))
+        if inodes:
+            program = program_name(process)
+            label = context(process) if self.options.context else "-"
+            owner = Owner(int(folder), program, f"{folder}/{program}"[:19], label)
+            self.rings.append((owner, inodes))
+
+    def enter_rings(self) -> Generator:
+        """The processes for which io_uring holds sockets: holders without a descriptor."""
+        for owner, inodes in self.rings:
+            holder = Holder(owner.pid, decode(owner.program), None)
+            for inode in set(inodes):
+                self.first.setdefault(inode, owner)
+                if self.every and not any(
+                    one.pid == owner.pid for one in self.holders.get(inode, ())
+                ):
+                    self.hold([inode], [holder])
+            yield inodes
 
     def enter(self, holding: Holding | None) -> Iterable[int]:
         if holding is None:
@@ -321,14 +356,42 @@ class Owners:
             several, them = ("", "it") if self.listeners == 1 else ("s", "them")
             self.outcome.warn(
                 f"({self.listeners} listener{several} without a process: no process holds {them};"
-                " the kernel itself may, or a message between processes.)"
+                f" {ELSEWHERE}.)"
             )
+
+    def flying(self) -> int:
+        """How many descriptors wait in messages between processes (SCM_RIGHTS); the kernel tells
+        in the receiver's /proc/PID/fdinfo: `scm_fds: 1`."""
+        if self.flights is None:
+            self.flights = sum(self.in_flight())
+        return self.flights
+
+    def in_flight(self) -> Iterator[int]:
+        """How many descriptors wait in the messages of each unix socket, where all holders are
+        known. 5 us for each of them."""
+        try:
+            lines = self.proc.lines("net/unix")
+            inodes = {match[1] for match in map(UNIX_INODE.match, lines) if match}
+        except OSError:
+            return
+        end = time.monotonic() + SECOND_LOOK
+        for inode in inodes & {str(inode) for inode in self.holders}:
+            for holder in self.holders[int(inode)]:
+                if time.monotonic() > end:
+                    return
+                with contextlib.suppress(OSError):
+                    text = self.proc.read(f"{holder.pid}/fdinfo/{holder.fd}")
+                    yield int((re.search(r"^scm_fds:\s*(\d{1,9})$", text, re.M) or (0, 0))[1])
+                    break
 
     def reasons(self) -> list[str]:
         """Why sockets may have no owner, as far as that was observed."""
         if self.absent:
             return [self.absent]
         found = unowned_reasons(self.proc, self.refused)
+        if self.lost and self.flying():
+            count = "1 descriptor is" if self.flights == 1 else f"{self.flights} descriptors are"
+            found.append(f"{count} under way in messages between processes, perhaps of these")
         if self.failure:
             found.append("the processes could not be read to the end")
         if self.cut:
@@ -341,11 +404,9 @@ LISTENING = {"LISTEN", "LISTENING"}  # the states of a listener (tcp, unix)
 # Errors that are no process's: no descriptors left to us or to the machine, no memory, no such
 # system call (a sandbox).
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSYS)
+ELSEWHERE = "the kernel itself may, or a message between processes"
 SECOND_LOOK = 2.0  # seconds at most: a process may have any number of threads
 INITIAL = 0xEFFFFFFC  # inode of the PID namespace of the machine itself (linux/proc_ns.h)
-# What it takes to look into every process: bits of the mask of capabilities. To look into
-# folders of others CAP_DAC_OVERRIDE (1) serves as well.
-CAPABILITIES = {"CAP_SYS_PTRACE": 1 << 19, "CAP_DAC_READ_SEARCH": 1 << 2 | 1 << 1}
 
 
 def unreadable(error: OSError, path: str) -> Holding | None:
@@ -356,12 +417,8 @@ def unreadable(error: OSError, path: str) -> Holding | None:
     return DENIED if isinstance(error, PermissionError) else None  # hidepid=1
 
 
-def is_root() -> bool:
-    return not hasattr(os, "geteuid") or os.geteuid() == 0
-
-
 def unowned_reasons(proc: Proc, refused: bool) -> list[str]:
-    """Why sockets may have no owner, each reason observed; none where every process of the
+    """Why sockets may have no owner, the surest reason first; none where every process of the
     machine could be read. `refused`: some could not.
 
     A line of /proc/self/mountinfo, the mount point its fifth field, its own options the last:
@@ -369,12 +426,13 @@ def unowned_reasons(proc: Proc, refused: bool) -> list[str]:
     """
     found = []
     if refused:
-        found.append(refusal() if is_root() else "only root sees every process")
+        found.append(
+            (lacking() or "the kernel does not let this root user look into every process")
+            if is_root()
+            else "only root sees every process"
+        )
     if not proc.own:  # a copy, or another place's
         return found
-    with contextlib.suppress(OSError):
-        if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
-            found.append("processes outside of this PID namespace are not to be seen")
     with contextlib.suppress(OSError):
         mounts = [line.split() for line in proc.read("self/mountinfo").splitlines()]
         options = [words[-1] for words in mounts if words[4] == "/proc"][-1:]
@@ -382,20 +440,12 @@ def unowned_reasons(proc: Proc, refused: bool) -> list[str]:
             found.append(
                 "/proc is mounted with hidepid, and shows other users' processes to root alone"
             )
+    with contextlib.suppress(OSError):
+        if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
+            found.append(
+                "processes outside of this PID namespace may hold them, and are not seen here"
+            )
     return found
-
-
-def refusal() -> str:
-    """Why root may not read a process: CapEff of /proc/self/status tells its capabilities."""
-    own = Proc()
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        mask = own.read("self/status").partition("CapEff:")[2].split()[0]
-        lacking = [name for name, bits in CAPABILITIES.items() if not int(mask, 16) & bits]
-        if lacking:
-            return f"this root user lacks {' and '.join(lacking)} to look into every process"
-        if own.read("self/uid_map").split() != ["0", "0", "4294967295"]:
-            return "this root user is root of a user namespace, and may not look outside of it"
-    return "the kernel does not let this root user look into every process"
 
 
 # The number of kcmp() on machines of 64 bits.
@@ -433,8 +483,9 @@ def numbers(thread: str) -> list[str] | None:
         return None
 
 
-def descriptors(process: int) -> tuple[list[str], list[int]]:
-    """The descriptors that are sockets (`3 -> socket:[4242]`), and their inodes."""
+def descriptors(process: int) -> tuple[list[str], list[int], list[str]]:
+    """The descriptors that are sockets (`3 -> socket:[4242]`), their inodes, and the descriptors of
+    io_uring."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
     try:
         names = list(filter(str.isdecimal, os.listdir(directory)))
@@ -446,7 +497,7 @@ def descriptors(process: int) -> tuple[list[str], list[int]]:
             pairs += links(directory, new)[0]
     finally:
         os.close(directory)
-    found, inodes = [], []
+    found, inodes, rings = [], [], []
     for (name, link), match in zip(pairs, map(LINK.match, [link for _, link in pairs])):
         if match:
             found.append(name)
@@ -454,7 +505,9 @@ def descriptors(process: int) -> tuple[list[str], list[int]]:
         elif link.startswith(("socket:[", "[0000]:")) and (inode := odd_inode(link)):
             found.append(name)
             inodes.append(inode)
-    return found, inodes
+        elif link == "anon_inode:[io_uring]":
+            rings.append(name)
+    return found, inodes, rings
 
 
 def links(directory: int, names: list[str]) -> tuple[list[tuple[str, str]], bool]:
@@ -483,6 +536,10 @@ def holds(process: int, name: str, inode: int) -> bool:
 # `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as
 # netstat does; there is none.
 LINK = re.compile(r"socket:\[([1-9][0-9]{1,18})\]\Z", re.ASCII)
+# A file that io_uring holds, in its /proc/PID/fdinfo/N: `    0: socket:[4242]`
+REGISTERED = re.compile(r"^ *\d+: socket:\[(\d{1,19})\]$", re.ASCII | re.MULTILINE)
+# A row of /proc/net/unix: the inode is its seventh word.
+UNIX_INODE = re.compile(r"(?:\S+ +){6}(\d{1,19})(?: |$)", re.ASCII)
 # `[0000]:4242` of older ones, and numbers in C's notation, which netstat reads too.
 ODD = re.compile(r"(?:socket:\[(?=.{3})|\[0000\]:)[ \t]*\+?(0[xX][0-9a-fA-F]+|\d+)\]?\Z", re.ASCII)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import compress
 
 from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
     from ...kernel.sockdetails import Details
+
+    Fields = dict[str, Any]
 else:
     from ...tuples import NamedTuple
 
@@ -178,73 +180,79 @@ def sockets(
         yield from rows
         return
     rows = handshakes_once(once(rows))
-    more = options.structured or options.filtered or options.sort
-    asks = more and options.source in ("auto", "netlink")
+    asks = options.source in ("auto", "netlink") and protocol.name != "icmp"
     yield from detailed(protocol, version, rows, options.structured) if asks else rows
 
 
 def detailed(
     protocol: Protocol, version: str, tables: Iterator[Table], zones: bool
 ) -> Iterator[Table]:
-    """With what the kernel tells by netlink alone, asked for when it is first wanted."""
-    from ...kernel.sockdetails import PROTOCOLS, Details
+    """With what the kernel tells by netlink alone, asked for when it is first wanted.
 
-    if protocol.name not in PROTOCOLS:
-        yield from tables
-        return
-    details = Details(protocol.name, version)
+    `zones`: a link-local address stands with its interface, as everywhere but in netstat.
+    """
+
+    @cache
+    def details() -> Details:
+        from ...kernel.sockdetails import Details
+
+        return Details(protocol.name, version)
+
     for table in tables:
-        table.fields |= details_of(details, table, zones)
+        plain = dict(table.fields)
+        table.fields |= details_of(details, table, plain)
+        if protocol.by_port:
+            table.fields |= listeners_of(details, table, plain)
+        if zones and version:
+            for name in ("local_address", "remote_address"):
+                table.fields[name] = partial(zoned, table, plain, name)
         yield table
 
 
-def details_of(
-    details: Details, table: Table, zones: bool
-) -> dict[str, Callable[[], Sequence[Any]]]:
-    """`zones`: a link-local address stands with its interface, as everywhere but in netstat."""
-    inodes, plain = partial(table.__getitem__, "inode"), dict(table.fields)
+def details_of(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
+    inodes = partial(table.__getitem__, "inode")
+    return {
+        "dev": lambda: details().dev(inodes(), ends(plain)),
+        "dual_stack": lambda: details().field("dual_stack", inodes()),
+        "autobound": lambda: details().chosen(inodes(), ends(plain)),
+    }
 
-    def ends() -> Iterator[Any]:
-        return zip(*map(bare, ENDS[:-1]))
 
-    def bare(name: str) -> Sequence[Any]:
-        """A field as /proc has it."""
-        field = plain[name]
-        if callable(field):
-            plain[name] = field = field()
-        found: Sequence[Any] = field
-        return found
-
-    def zoned(name: str) -> Sequence[Any]:
-        """Addresses; of those that each interface has for itself, with the interface."""
-        texts = bare(name)
-        if not any(text[:4] in LINK_LOCAL for text in set(texts)):
-            return texts
-        return [
-            f"{text}%{device}" if device and text[:4] in LINK_LOCAL else text
-            for text, device in zip(texts, table["dev"])
-        ]
-
-    def bound(name: str) -> Sequence[Any]:
-        return details.field(name, inodes())
+def listeners_of(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
+    inodes = partial(table.__getitem__, "inode")
 
     def listeners() -> Sequence[Any]:
-        found = details.waits_at(inodes(), table["state"], ends())
+        found = details().waits_at(inodes(), table["state"], ends(plain))
         return [inode and Waiting(inode) for inode in found]
 
-    fields: dict[str, Callable[[], Sequence[Any]]] = {
-        "dev": lambda: details.dev(inodes(), ends()),
-        "dual_stack": partial(bound, "dual_stack"),
-        "autobound": lambda: details.chosen(inodes(), ends()),
+    return {
+        "accept_queue": lambda: details().field("waiting", inodes()),
+        "backlog": lambda: details().field("backlog", inodes()),
+        "listener": listeners,
     }
-    if details.listens:
-        fields["accept_queue"] = partial(bound, "waiting")
-        fields["backlog"] = partial(bound, "backlog")
-        fields["listener"] = listeners
-    if zones and details.version:
-        fields["local_address"] = partial(zoned, "local_address")
-        fields["remote_address"] = partial(zoned, "remote_address")
-    return fields
+
+
+def ends(plain: Fields) -> Iterator[Any]:
+    return zip(*[bare(plain, name) for name in ENDS[:-1]])
+
+
+def bare(plain: Fields, name: str) -> Sequence[Any]:
+    """A field as /proc has it."""
+    if callable(plain[name]):
+        plain[name] = plain[name]()
+    found: Sequence[Any] = plain[name]
+    return found
+
+
+def zoned(table: Table, plain: Fields, name: str) -> Sequence[Any]:
+    """Addresses; of those that each interface has for itself, with the interface."""
+    texts = bare(plain, name)
+    if not any(text[:4] in LINK_LOCAL for text in set(texts)):
+        return texts
+    return [
+        f"{text}%{device}" if device and text[:4] in LINK_LOCAL else text
+        for text, device in zip(texts, table["dev"])
+    ]
 
 
 LINK_LOCAL = {"fe80", "fe90", "fea0", "feb0"}
@@ -450,14 +458,14 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 def columns(options: Options) -> Iterator[Column]:
     numeric = options.numeric_hosts and options.numeric_ports
-    ends = numbered(options)
+    in_numbers = numbered(options)
     yield Column("Proto ", "%-5s ", "proto")
     yield Column("Recv-Q ", "%6s ", "recv_q", known)
     yield Column("Send-Q ", "%6s ", "send_q", known)
     for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
         fields = f"{side}_address {side}_port"
         if numeric:
-            yield Column(f"{header:<23} ", "", fields, texts=ends)
+            yield Column(f"{header:<23} ", "", fields, texts=in_numbers)
         else:
             fields += f" {side}_host {side}_service"
             yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)

@@ -65,11 +65,15 @@ def named_numbers(file: str, known: dict[int, str]) -> dict[int, str]:
     return found
 
 
+def table_names() -> dict[int, str]:
+    return named_numbers("rt_tables", TABLES)
+
+
 def table_number(name: str) -> int:
     """The number of a table that the user names; ValueError where there is none such."""
     if name.isascii() and name.isdecimal() and len(name) <= 10 and int(name) < 1 << 32:
         return int(name)
-    names = named_numbers("rt_tables", TABLES)
+    names = table_names()
     for number, known in names.items():
         if known == name:
             return number
@@ -98,7 +102,7 @@ def kernel_routes(version: str, table: str | None, record: Any, shown: Table | N
         wanted = table_number(table)
     rows = [row for row in found if wanted is None or row.table == wanted]
     devices = device_names(hop.ifindex for row in rows for hop in row.hops)
-    names = named_numbers("rt_tables", TABLES)
+    names = table_names()
     protocols = named_numbers("rt_protos", PROTOCOLS)
     known = from_proc(shown) if shown is not None else {}
     beside = [known.get(key(row, devices)) for row in rows]

@@ -61,6 +61,11 @@ LOOSE = re.compile(
     r"\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)(?:\s+(\d+)(\s.*)?)?",
     re.ASCII | re.DOTALL,
 )
+OLD = re.compile(
+    r"\s*(?:(?:0x)?[0-9A-Fa-f]+|\(nil\)):\s*([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)"
+    r"\s+([0-9A-Fa-f]+)\s+([0-9A-Fa-f]+)(?:\s+(.*))?",
+    re.ASCII | re.DOTALL,
+)
 WORD = re.compile(r"\S*", re.ASCII)
 
 TYPES = {1: "STREAM", 2: "DGRAM", 3: "RAW", 4: "RDM", 5: "SEQPACKET"}
@@ -89,8 +94,11 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     for block in blocks:
         if heading is None:
             heading, _, block = block.partition("\n")
-        rows = ROW.findall(block)
-        pairs = {row[5:] for row in rows}
+        if "Inode" not in heading and options.structured:
+            block, rows = "", old_rows(outcome, block)
+        else:
+            rows = ROW.findall(block)
+        pairs = {(row[5], row[6]) for row in rows}
         whole = len(pairs) == len(rows) == block.count("\n")
         if known and not (whole and pairs <= known and pairs.isdisjoint(seen)):
             known |= sockdiag.unix_names(proc, options)
@@ -145,6 +153,19 @@ def loose_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
     return rows
 
 
+def old_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
+    """The rows of a table without inodes, as very old kernels have it: the path follows."""
+    rows = []
+    for line in lines_of(block):
+        match = OLD.match(line)
+        if match:
+            *numbers_, path = match.groups()
+            rows.append((*numbers_, "0", f" {path}" if path else ""))
+        elif line:
+            outcome.warn("warning, got bogus unix line.")
+    return rows
+
+
 def decode(
     columns: Sequence[Sequence[str]],
     inodes: bool,
@@ -169,7 +190,9 @@ def decode(
     if details:
         table.fields |= details_of(details, table)
     if not inodes:
-        table.fields |= {"path": list(inode), "inode": [None] * len(inode)}
+        table.fields["inode"] = [None] * len(inode)
+        if not options.structured:  # netstat takes the one for the other
+            table.fields["path"] = list(inode)
     if options.all:
         return table
     listening = [number == 1 and bool(bits & ACCEPTING) for number, bits in zip(state, flag)]
