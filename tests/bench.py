@@ -2,6 +2,7 @@
 
     sudo python tests/bench.py            everything: some minutes
     python tests/bench.py --quick         2,000 sockets, one run each: to see that it works
+    sudo python tests/bench.py --million  -tan and -tanp at 100,000 and 1,000,000 sockets
 
 Nothing is asserted. Every load lives in a private network namespace where that can be had (root),
 is bounded in number and in time, and is gone afterwards.
@@ -29,12 +30,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 PER_PROCESS = 18_000  # sockets one process holds: descriptors are limited
-PATIENCE = 900  # seconds after which a forgotten load ends by itself
+SELDOM = 8443  # the port of a second listener, to which one row in a hundred goes
+MILLION = 12_000  # megabytes of memory that a million sockets and their holders may take
+PATIENCE = 1800  # seconds after which a forgotten load ends by itself
 PYNETSTAT = [shutil.which("pynetstat", path=os.path.dirname(sys.executable)) or "pynetstat"]
 
 
 class Cost(NamedTuple):
     seconds: float
+    processor: float  # seconds too
     megabytes: float
 
 
@@ -46,7 +50,8 @@ def run(command: list[str]) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return Cost(time.perf_counter() - start, used.ru_maxrss / 1024)
+    seconds = time.perf_counter() - start
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def compare(commands: dict[str, list[str]], runs: int) -> dict[str, list[Cost]]:
@@ -64,15 +69,21 @@ def median(costs: list[Cost]) -> float:
     return statistics.median(cost.seconds for cost in costs)
 
 
+def least_processor(costs: list[Cost]) -> float:
+    return min(cost.processor for cost in costs)
+
+
 def report(work: str, costs: dict[str, list[Cost]]) -> None:
-    """A row: medians, peak memory, and for each rival the ratio of every run."""
+    """A row: medians, peak memory, and for each rival the ratio of every run, and of the least
+    processor time."""
     ours = costs["pynetstat"]
     text = f"{work:<28} pynetstat {median(ours):7.3f} s {max(c.megabytes for c in ours):6.1f} MB"
     for name, theirs in costs.items():
         if name != "pynetstat":
             ratios = [their.seconds / our.seconds for our, their in zip(ours, theirs)]
             shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
-            text += f" | {name} {median(theirs):7.3f} s, {shown} times ours"
+            least = least_processor(theirs) / least_processor(ours)
+            text += f" | {name} {median(theirs):7.3f} s, {shown} times ours, CPU {least:.2f}"
     print(text, flush=True)
 
 
@@ -86,10 +97,12 @@ def hold(pairs: int, number: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     address = f"127.0.{number // 250}.{number % 250 + 1}"
     listener = socket.create_server((address, 0), backlog=4096)
-    kept = [listener]
-    for _ in range(pairs):
-        client = socket.create_connection(listener.getsockname())
-        kept += [client, listener.accept()[0]]
+    seldom = socket.create_server((address, SELDOM), backlog=4096)
+    kept = [listener, seldom]
+    for pair in range(pairs):
+        server = listener if pair % 50 else seldom
+        client = socket.create_connection(server.getsockname())
+        kept += [client, server.accept()[0]]
     print("ready", flush=True)
     sys.stdin.read()
 
@@ -193,6 +206,7 @@ def rivals(*options: str, ss: bool = True) -> dict[str, list[str]]:
 def lists(sizes: list[int], runs: int) -> None:
     """The listings at each size, and how their cost grows."""
     works = ("-tan", "-tanp", "-ltn", "-ltnp")
+    few = f"dport = {SELDOM}"
     grown: dict[str, list[float]] = {work: [] for work in works}
     for size in sizes:
         with load(size):
@@ -200,6 +214,11 @@ def lists(sizes: list[int], runs: int) -> None:
                 costs = compare(rivals(work), runs)
                 report(f"{work}, {size:,} sockets", costs)
                 grown[work].append(median(costs["pynetstat"]))
+            chosen = {"pynetstat": [*PYNETSTAT, "-tan", "--filter", few], "ss": ["ss", "-tan", few]}
+            if shutil.which("ss"):
+                report(f"-tan, {few}", compare(chosen, runs))
+            port = {**rivals("-tlnp"), "pynetstat": [*PYNETSTAT, "-tlnp", "--port", str(SELDOM)]}
+            report(f"-tlnp --port {SELDOM}", compare(port, runs))
     if len(sizes) > 1:
         for work, seconds in grown.items():
             slope = exponent(sizes, seconds)
@@ -235,9 +254,43 @@ def quiet(runs: int) -> None:
     commands = {
         "pynetstat": [*PYNETSTAT, "-tan"],
         "import click": [sys.executable, "-c", "import click"],
-        "netstat": ["netstat", "-tan"],
+        "pass": [sys.executable, "-c", "pass"],
+        "--help": [*PYNETSTAT, "--help"],
+        "--version": [*PYNETSTAT, "--version"],
     }
     report("-tan, quiet host", compare(commands, max(runs, 3) * 3))
+    script = 'for number in $(seq 100); do "$0" -tln; done'
+    loops = {"pynetstat": ["sh", "-c", script, *PYNETSTAT]}
+    if shutil.which("netstat"):
+        loops["netstat"] = ["sh", "-c", script, "netstat"]
+    report("-tln, 100 times in a script", compare(loops, runs))
+
+
+def rounds(size: int, runs: int) -> None:
+    """What a round of -c costs beside a run."""
+    with load(size):
+        one = [*PYNETSTAT, "-tan", "--count"]
+        costs = compare({"1": [*one, "1"], "21": [*one, "21", "--interval", "0"]}, runs)
+    first, many = (least_processor(costs[count]) for count in ("1", "21"))
+    share = (many - first) / 20 / first
+    print(f"{f'-tan -c, {size:,} sockets':<28} CPU of a further round: {share:.2f} of a run")
+
+
+def million(runs: int) -> None:
+    """Ten times as many sockets as usual: time and memory."""
+    free = next(line for line in open("/proc/meminfo") if line.startswith("MemAvailable"))
+    if int(free.split()[1]) < MILLION * 1024:
+        raise SystemExit(f"a million sockets want {MILLION:,} MB of free memory")
+    sizes = [100_000, 1_000_000]
+    grown: dict[str, list[float]] = {"-tan": [], "-tanp": []}
+    for size in sizes:
+        with load(size):
+            for work, seconds in grown.items():
+                costs = compare({"pynetstat": [*PYNETSTAT, work]}, runs)
+                report(f"{work}, {size:,} sockets", costs)
+                seconds.append(least_processor(costs["pynetstat"]))
+    for work, seconds in grown.items():
+        print(f"{work:<28} CPU grows with the power {exponent(sizes, seconds):.2f} of the sockets")
 
 
 def names(hosts: int, runs: int) -> None:
@@ -260,7 +313,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="2,000 sockets, one run each")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each command")
-    parser.add_argument("--only", choices=["lists", "records", "quiet", "names"])
+    parser.add_argument("--only", choices=["lists", "records", "quiet", "names", "rounds"])
+    parser.add_argument("--million", action="store_true", help="1,000,000 sockets, and no more")
     parser.add_argument("--hold", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -280,7 +334,11 @@ def main() -> None:
         "names": lambda: names(20 if given.quick else 300, runs),
         "lists": lambda: lists(sizes, runs),
         "records": lambda: records(sizes[-1], runs),
+        "rounds": lambda: rounds(sizes[0], runs),
     }
+    if given.million:
+        million(runs)
+        return
     for name, work in works.items():
         if given.only in (None, name) and (name != "names" or given.private):
             work()
