@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 from ...kernel.bytecode import Condition
 from ...listing import OWNED
@@ -14,6 +13,10 @@ from ...table import Table
 from .grammar import FilterError, Parser, no_state
 from .hosts import either_port
 from .terms import Term, both, held, number, state, states_called, text, user
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Filter", "FilterError", "from_options", "parse"]
 

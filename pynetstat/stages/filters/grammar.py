@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, NoReturn
 
 from ...options import Misuse, nearest
 from ...text import printable
@@ -36,6 +35,12 @@ from .terms import (
     text,
     user,
 )
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import NamedTuple, NoReturn
+else:
+    from ...tuples import NamedTuple
 
 OPERATORS = {
     **{"=": "eq", "==": "eq", "eq": "eq", "!=": "ne", "ne": "ne", "neq": "ne", "~": "match"},

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import re
 import sys
+from _socket import (  # as kernel/netlink does
+    AF_INET,
+    AF_INET6,
+    gaierror,
+    getaddrinfo,
+    getservbyname,
+    inet_ntop,
+    inet_pton,
+)
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import repeat
-from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
-from typing import Any, NamedTuple
 
 from ...kernel.bytecode import Either, Ports, Prefix
 from ...kernel.proc import reason, small_file
 from ...table import Table
 from ...text import decode
 from .terms import Term, both, either, negated, number, over
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from ...tuples import NamedTuple
 
 # Ports
 

@@ -6,12 +6,17 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import Any, NamedTuple
 
 from ...kernel.bytecode import All, Condition, Either, States
 from ...kernel.states import FILTER_WORDS
 from ...table import Table
 from ...text import decode, printable
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from ...tuples import NamedTuple
 
 
 class Term(NamedTuple):
