@@ -115,6 +115,40 @@ def test_who_is_to_accept_a_connection() -> None:
     assert all(one["backlog"] is None for one in found if one["state"] != "LISTEN")
 
 
+@needs_ss
+def test_devices_and_dual_stack_as_ss_has_them() -> None:
+    """`[fe80::5]%na:8020 ... v6only:1`; ss writes * for :: that takes IPv4 too."""
+    ours, theirs = asked("pynetstat -tuln --json", "ss -Htulne")
+    expected = []
+    for line in theirs.splitlines():
+        place = line.split()[4]
+        host, _, device = place.rpartition(":")[0].partition("%")
+        only = "v6only:1" in line if "v6only:" in line else None
+        dual = None if only is None else host == "*" and not only
+        expected.append((int(place.rpartition(":")[2]), device or None, dual))
+    fields = ("local_port", "dev", "dual_stack")
+    found = [tuple(one[name] for name in fields) for one in records(ours)]
+    assert sorted(found, key=str) == sorted(expected, key=str) and len(found) == 10
+
+
+def test_several_listeners_at_a_port() -> None:
+    """Which of them is to accept is not known, and not guessed."""
+    code = """
+import socket
+kept = []
+for _ in range(2):
+    end = socket.socket()
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    end.bind(("127.0.0.1", 8030))
+    end.listen(64)
+    kept.append(end)
+kept += [socket.create_connection(("127.0.0.1", 8030)) for _ in range(40)]
+"""
+    (text,) = within("pynetstat -tanp --json", setup="ip link set lo up", code=code)
+    waiting = [one for one in records(text) if one["inode"] == 0]
+    assert waiting and {one["listener"] for one in waiting} == {None}
+
+
 def test_link_local_addresses_have_their_zone_in_records_alone() -> None:
     json_text, classic, filtered = asked(
         "pynetstat -tln --json", "pynetstat -tln", "pynetstat -tln --filter 'dev = na'"
