@@ -17,6 +17,8 @@ from conftest import (
     within,
 )
 
+from pynetstat.collectors.linux.inet import InetSocket
+
 pytestmark = [needs_root, needs_ip, needs_namespaces, needs_ipv6]
 needs_ss = pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2) is not here")
 
@@ -93,6 +95,18 @@ def test_the_device_of_a_socket() -> None:
         one for one in found if one[1]
     }
     assert {one["dev"] for one in records(proc)} == {None}
+
+
+def test_the_text_of_a_record_names_the_device() -> None:
+    ends = ("0.0.0.0", 8001, None, None, "0.0.0.0", 0)
+    assert str(InetSocket("tcp", "inet", "LISTEN", *ends, dev="lo")) == (
+        "tcp 0.0.0.0%lo:8001 0.0.0.0:* LISTEN"
+    )
+    ends = ("fe80::5%na", 8020, None, None, "::", 0)
+    assert str(InetSocket("tcp6", "inet6", "LISTEN", *ends, dev="na")) == (
+        "tcp6 [fe80::5%na]:8020 [::]:* LISTEN"
+    )
+    assert str(InetSocket("udp", "inet")) == "udp *:* *:*"
 
 
 def test_whether_ipv6_takes_ipv4() -> None:
