@@ -61,13 +61,20 @@ def refuse(calls: dict[str, int]) -> None:
         raise OSError(ctypes.get_errno(), "no seccomp filters here")
 
 
+# Not imported here: they are of other systems, or run at once
+OTHERS = tuple(
+    f"pynetstat.{name}"
+    for name in ("collectors.portable", "collectors.macos", "collectors.windows", "__main__")
+)
+
+
 def main() -> None:
     calls = json.loads(sys.argv[1])
     sys.argv = ["pynetstat", *sys.argv[2:]]
     import pynetstat
 
     for module in pkgutil.walk_packages(pynetstat.__path__, "pynetstat."):
-        if not module.name.startswith(("pynetstat.collectors.portable", "pynetstat.__main__")):
+        if not module.name.startswith(OTHERS):
             importlib.import_module(module.name)
     import fcntl  # noqa: F401
 

@@ -15,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import AccessDenied, FakePsutil, Process, Uids, rows, shown, tcp
 
-from pynetstat.collectors.portable import calls, groups, macos, macstats, pcblist, routes, rtsock
+from pynetstat.collectors.macos import (
+    counters,
+    groups,
+    pcblist,
+    routes,
+    rtsock,
+    sockets,
+    sysctl,
+)
+from pynetstat.collectors.macos.statistics import STATISTICS
 from pynetstat.kernel.proc import NOT_ALL, Proc
 from pynetstat.options import Options
 from pynetstat.outcome import Outcome
@@ -113,7 +122,7 @@ TCP = listed(LISTENER, DUAL, MAPPED, WAITING, ZONED)
 def test_tcp_sockets() -> None:
     """Queues, users, and every form of address, with no psutil at all."""
     options = NUMERIC.replace(tcp=True, extend=1, wide=True)
-    result = shown(macos.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
+    result = shown(sockets.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
     assert rows(result) == [
         "tcp 3 0 127.0.0.1:8080 0.0.0.0:* LISTEN 501 -",
         "tcp6 0 0 :::22 :::* LISTEN 501 -",
@@ -130,7 +139,7 @@ def test_tcp_sockets() -> None:
 )
 def test_netstats_choice_of_rows(choice: dict[str, bool], ports: set[str]) -> None:
     options = NUMERIC.replace(tcp=True, all=False, **choice)
-    result = shown(macos.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
+    result = shown(sockets.SOCKETS, options, ask=sysctls(net_inet_tcp_pcblist_n=TCP))
     assert {row.split()[3].rpartition(":")[2] for row in rows(result)} == ports
     assert ("LISTEN" in result.lines[2]) == bool(choice)
 
@@ -139,7 +148,7 @@ def test_programs_by_the_pid_of_the_kernel() -> None:
     fake = FakePsutil(processes=[Process(77, name="sshd"), Process(1, name="launchd")])
     options = NUMERIC.replace(tcp=True, programs=True)
     ask = sysctls(net_inet_tcp_pcblist_n=TCP)
-    result = shown(macos.SOCKETS, options, ask=ask, psutil=fake)
+    result = shown(sockets.SOCKETS, options, ask=ask, psutil=fake)
     programs = [row.split()[-1] for row in rows(result)]
     assert programs == ["77/sshd", "1/launchd", "77/sshd", "-", "77/sshd"]
 
@@ -152,7 +161,7 @@ def test_udp_and_raw_sockets() -> None:
     )
     raw = listed(inpcb("0.0.0.0", 0, proto=1) + xsocket(2, 3) + buffers(7))
     ask = sysctls(net_inet_udp_pcblist_n=udp, net_inet_raw_pcblist_n=raw)
-    result = shown(macos.SOCKETS, NUMERIC.replace(udp=True, raw=True), ask=ask)
+    result = shown(sockets.SOCKETS, NUMERIC.replace(udp=True, raw=True), ask=ask)
     assert rows(result) == [
         "udp 0 0 0.0.0.0:5353 0.0.0.0:*",
         "udp 0 0 10.0.0.5:9 10.0.0.9:53 ESTABLISHED",
@@ -163,12 +172,12 @@ def test_udp_and_raw_sockets() -> None:
 @pytest.mark.parametrize("asked", ["sctp", "udplite"])
 def test_a_protocol_that_macos_has_not(asked: str) -> None:
     options = Options(**{asked: True})
-    result = shown(macos.SOCKETS, options, ask=sysctls())
+    result = shown(sockets.SOCKETS, options, ask=sysctls())
     assert result.notices == [f"netstat: no support for `AF INET ({asked})' on this system."]
     assert result.status == 1
     ask = sysctls(net_inet_tcp_pcblist_n=TCP, net_inet_udp_pcblist_n=listed(),
                   net_inet_raw_pcblist_n=listed())  # fmt: skip
-    assert shown(macos.SOCKETS, NUMERIC, ask=ask)[1:] == ([], 0)
+    assert shown(sockets.SOCKETS, NUMERIC, ask=ask)[1:] == ([], 0)
 
 
 def test_a_socket_that_is_not_whole_is_passed_over() -> None:
@@ -206,13 +215,13 @@ def test_psutil_where_the_kernel_refuses() -> None:
     options = NUMERIC.replace(tcp=True)
     ask = sysctls(net_inet_tcp_pcblist_n=PermissionError(errno.EPERM, "no"))
     fake = FakePsutil([tcp(("10.0.0.1", 80))])
-    result = shown(macos.SOCKETS, options, ask=ask, psutil=fake)
+    result = shown(sockets.SOCKETS, options, ask=ask, psutil=fake)
     assert rows(result) == ["tcp - - 10.0.0.1:80 0.0.0.0:* LISTEN"]
     assert not result.notices
     mine = Process(7, [tcp(("10.0.0.1", 81))], name="me", uids=Uids(501, 501, 501))
     fake = FakePsutil(AccessDenied("1"), [Process(1, AccessDenied("1")), mine])
     for broken in (ask, sysctls(net_inet_tcp_pcblist_n=TCP[:-30])):
-        result = shown(macos.SOCKETS, options, ask=broken, psutil=fake)
+        result = shown(sockets.SOCKETS, options, ask=broken, psutil=fake)
         assert rows(result) == ["tcp - - 10.0.0.1:81 0.0.0.0:* LISTEN"]
         assert (result.notices, result.status) == ([NOT_ALL], 0)
 
@@ -220,8 +229,8 @@ def test_psutil_where_the_kernel_refuses() -> None:
 def test_psutil_where_it_is_named() -> None:
     options = NUMERIC.replace(tcp=True, source="psutil")
     ask = sysctls(net_inet_tcp_pcblist_n=TCP, net_local_stream_pcblist_n=listed())
-    assert rows(shown(macos.SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
-    assert rows(shown(macos.UNIX_SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
+    assert rows(shown(sockets.SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
+    assert rows(shown(sockets.UNIX_SOCKETS, options, ask=ask, psutil=FakePsutil())) == []
 
 
 # Unix sockets
@@ -250,7 +259,7 @@ LOCAL = sysctls(net_local_stream_pcblist_n=STREAM, net_local_dgram_pcblist_n=DGR
 
 
 def test_unix_sockets() -> None:
-    result = shown(macos.UNIX_SOCKETS, NUMERIC, ask=LOCAL)
+    result = shown(sockets.UNIX_SOCKETS, NUMERIC, ask=LOCAL)
     assert rows(result) == [
         "unix 2 [ ACC ] STREAM LISTENING - /var/run/syslog",
         "unix 1 [ ] STREAM CONNECTED 5 /var/run/Ã©",  # bytes, until they are printed
@@ -259,21 +268,21 @@ def test_unix_sockets() -> None:
         "unix - [ ] DGRAM - /d",
     ]
     assert [
-        row[-1:] for row in rows(shown(macos.UNIX_SOCKETS, Options(listening=True), ask=LOCAL))
+        row[-1:] for row in rows(shown(sockets.UNIX_SOCKETS, Options(listening=True), ask=LOCAL))
     ] == ["g"]
-    assert len(rows(shown(macos.UNIX_SOCKETS, Options(), ask=LOCAL))) == 4
+    assert len(rows(shown(sockets.UNIX_SOCKETS, Options(), ask=LOCAL))) == 4
 
 
 def test_unix_programs() -> None:
     fake = FakePsutil(processes=[Process(77, name="syslogd")])
-    result = shown(macos.UNIX_SOCKETS, NUMERIC.replace(programs=True), ask=LOCAL, psutil=fake)
+    result = shown(sockets.UNIX_SOCKETS, NUMERIC.replace(programs=True), ask=LOCAL, psutil=fake)
     assert "77/syslogd" in rows(result)[0] and "77" not in rows(result)[1]
 
 
 def test_unix_sockets_before_macos_13() -> None:
     """There is no such list yet: psutil."""
     fake = FakePsutil([])
-    assert rows(shown(macos.UNIX_SOCKETS, NUMERIC, ask=sysctls(), psutil=fake)) == []
+    assert rows(shown(sockets.UNIX_SOCKETS, NUMERIC, ask=sysctls(), psutil=fake)) == []
     assert fake.kinds == ["unix"]
 
 
@@ -308,7 +317,7 @@ STATS = {
 def statistics(*families: str, root: bool = True, **answers: bytes | OSError) -> Any:
     options = Options(statistics=True, families=families)
     ask = sysctls(**{**STATS, **answers})
-    return shown(macos.STATISTICS, options, ask=ask, root=root)
+    return shown(STATISTICS, options, ask=ask, root=root)
 
 
 def test_statistics() -> None:
@@ -390,7 +399,7 @@ def test_statistics_of_a_protocol() -> None:
     """No more is asked than is shown."""
     options = Options(statistics=True, udp=True)
     ask = sysctls(net_inet_udp_stats=UDPSTAT, net_inet_icmp_stats=ICMPSTAT)
-    result = shown(macos.STATISTICS, options, ask=ask, root=True)
+    result = shown(STATISTICS, options, ask=ask, root=True)
     assert [line for line in result.lines if line.endswith(":")] == ["IcmpMsg:", "Udp:"]
     assert result.notices == []
 
@@ -428,8 +437,8 @@ def test_statistics_of_two_families() -> None:
     assert (result.lines, result.status) == ([refusal], 1)
 
 
-@pytest.mark.parametrize("read", [macstats.udp, macstats.ip, macstats.icmp, macstats.ip6,
-                                  macstats.icmp6, lambda data: macstats.tcp(data, 0)])  # fmt: skip
+@pytest.mark.parametrize("read", [counters.udp, counters.ip, counters.icmp, counters.ip6,
+                                  counters.icmp6, lambda data: counters.tcp(data, 0)])  # fmt: skip
 def test_a_structure_that_is_too_short(read: Any) -> None:
     with pytest.raises(ValueError):
         read(b"\0" * 36)
@@ -519,7 +528,7 @@ def listed_routes(listing: Any, data: bytes | OSError, extend: int = 0, **option
 
 def test_routes() -> None:
     """Without those that the kernel made for single hosts; of any length of mask."""
-    assert listed_routes(routes.MACOS_INET, ROUTES).lines == [
+    assert listed_routes(routes.INET, ROUTES).lines == [
         "Kernel IP routing table",
         "Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface",
         "0.0.0.0         10.0.2.2        0.0.0.0         UG        0 0          0 en0",
@@ -530,7 +539,7 @@ def test_routes() -> None:
         "192.0.2.0       -               255.255.255.0   !         - -          - -",
         "192.0.2.9       10.0.2.9        255.255.255.255 UGHD      0 0          0 en0",
     ]
-    lines = listed_routes(routes.MACOS_INET, ROUTES, extend=1).lines
+    lines = listed_routes(routes.INET, ROUTES, extend=1).lines
     assert lines[2:4] == [
         "0.0.0.0         10.0.2.2        0.0.0.0         UG    0      0        7 en0",
         "10.0.2.0        0.0.0.0         255.255.255.0   U     0      2        0 en0",
@@ -538,7 +547,7 @@ def test_routes() -> None:
 
 
 def test_routes_of_ipv6() -> None:
-    assert listed_routes(routes.MACOS_INET6, ROUTES6).lines == [
+    assert listed_routes(routes.INET6, ROUTES6).lines == [
         "Kernel IPv6 routing table",
         "Destination                    Next Hop                   Flag Met Ref  Use If",
         "::/0                           fe80::2                    UG   0   3      0 en0",
@@ -552,7 +561,7 @@ def test_routes_of_ipv6() -> None:
 def test_the_records_of_routes() -> None:
     ask = sysctls(numbers2=ROUTES)
     options = Options(format="records")
-    tables = routes.collect_macos(Proc(), options, Outcome(), "", ask, names)
+    tables = routes.collect(Proc(), options, Outcome(), "", ask, names)
     found: list[Any] = [row for table in tables for row in table]
     assert (found[0].dst, found[0].gateway, found[0].dev) == ("default", "10.0.2.2", "en0")
     assert (found[1].dst, found[1].gateway, found[1].flags) == ("10.0.2.0/24", None, ("up",))
@@ -565,11 +574,11 @@ def test_routes_that_cannot_be_read() -> None:
         (PermissionError(errno.EPERM, "no"), "Operation not permitted"),
         (ROUTES[:-5], "a message of the routing socket is cut short"),
     ):
-        result = listed_routes(routes.MACOS_INET, broken)
+        result = listed_routes(routes.INET, broken)
         assert result.lines == ["INET (IPv4) not configured in this system."]
         assert result.notices == [f"NET_RT_DUMP2: {said}"]
         assert result.status == 1
-    assert listed_routes(routes.MACOS_INET, b"").lines[0] == "Kernel IP routing table"
+    assert listed_routes(routes.INET, b"").lines[0] == "Kernel IP routing table"
 
 
 def test_every_cut_of_a_message_is_noticed() -> None:
@@ -613,8 +622,8 @@ CAPTURES = Path(__file__).parent.parent.parent / "shared" / "platforms" / "macos
 @pytest.mark.parametrize(
     ("name", "total", "listing", "count"),
     [
-        ("darwin23.6-v4.bin", 55, routes.MACOS_INET, 13),
-        ("darwin23.6-v6.bin", 232, routes.MACOS_INET6, 41),
+        ("darwin23.6-v4.bin", 55, routes.INET, 13),
+        ("darwin23.6-v6.bin", 232, routes.INET6, 41),
     ],
 )
 def test_the_routes_of_a_mac(name: str, total: int, listing: Any, count: int) -> None:
@@ -653,7 +662,7 @@ def test_groups() -> None:
     def shown_groups(data: bytes | OSError, **options: Any) -> Any:
         ask = sysctls(numbers0=data)
         options = {"groups": True, "numeric_hosts": True, **options}
-        return shown(groups.MACOS_GROUPS, Options(**options), ask=ask, name=names)
+        return shown(groups.GROUPS, Options(**options), ask=ask, name=names)
 
     heading = [
         "IPv6/IPv4 Group Memberships",
@@ -676,7 +685,7 @@ def test_a_table_that_grows_while_we_ask() -> None:
     """ENOMEM: it has outgrown what was asked for; then once more."""
     lengths = iter([10, 20000, 20000, 60000, 50000, 50001])
 
-    def ask(buffer: Any, size: calls.Size) -> int:
+    def ask(buffer: Any, size: sysctl.Size) -> int:
         length = next(lengths)
         if buffer is not None:
             if length > len(buffer):
@@ -685,18 +694,18 @@ def test_a_table_that_grows_while_we_ask() -> None:
         size.value = length
         return 0
 
-    answer = calls.grown(ask)
+    answer = sysctl.grown(ask)
     assert len(answer) == 50001 and answer[:3] == b"abc"
 
 
-@pytest.mark.parametrize(("code", "tries"), [(errno.ENOENT, 1), (errno.ENOMEM, calls.TRIES)])
+@pytest.mark.parametrize(("code", "tries"), [(errno.ENOENT, 1), (errno.ENOMEM, sysctl.TRIES)])
 def test_a_call_that_fails(code: int, tries: int) -> None:
     asked: list[Any] = []
 
-    def ask(buffer: Any, size: calls.Size) -> int:
+    def ask(buffer: Any, size: sysctl.Size) -> int:
         asked.append(buffer)
         return code
 
     with pytest.raises(OSError) as error:
-        calls.grown(ask)
+        sysctl.grown(ask)
     assert error.value.errno == code and len(asked) == tries

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 import pynetstat as api
 from pynetstat import collectors
+from pynetstat.collectors.macos import interfaces as macos_interfaces
 from pynetstat.collectors.portable import address_text, held, interfaces, same_address, sockets
 from pynetstat.collectors.portable.processes import LINUX, MACOS, WINDOWS, Processes, psutil_module
+from pynetstat.collectors.windows import sockets as windows_sockets
 from pynetstat.formats import classic
 from pynetstat.kernel.proc import NOT_ALL, NOTHING, Proc
 from pynetstat.listing import Holder, Listing, Section, Stop
@@ -356,28 +358,28 @@ HOLDER = Process(7, name="svc.exe", cmdline=["C:\\svc.exe"], username="HOST\\me"
 
 QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
     "an address that is empty is none": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True),
         FakePsutil([tcp((), (), "CLOSE")]),
         ["tcp - - 0.0.0.0:* 0.0.0.0:* CLOSE"],
         [],
     ),
     "pid 0 is no process": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True, programs=True),
         FakePsutil([tcp(("10.0.0.1", 80), ("10.0.0.2", 9), "TIME_WAIT", 0)]),
         ["tcp - - 10.0.0.1:80 10.0.0.2:9 TIME_WAIT -"],
         [],
     ),
     "DELETE_TCB is not one of netstat's words": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True),
         FakePsutil([tcp(("10.0.0.1", 80), ("10.0.0.2", 9), "DELETE_TCB")]),
         ["tcp - - 10.0.0.1:80 10.0.0.2:9 CLOSE"],
         [],
     ),
     "a state that nobody knows": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True),
         FakePsutil([tcp(("10.0.0.1", 80), (), "BOUND"), tcp(("10.0.0.1", 81), (), "NONE")]),
         ["tcp - - 10.0.0.1:80 0.0.0.0:* BOUND", "tcp - - 10.0.0.1:81 0.0.0.0:*"],
@@ -391,21 +393,21 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         [],
     ),
     "Windows has no remote end of udp": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(udp=True),
         FakePsutil([udp(("10.0.0.1", 53)), udp(("::", 53), family=socket.AF_INET6)]),
         ["udp - - 10.0.0.1:53 0.0.0.0:*", "udp6 - - :::53 :::*"],
         [],
     ),
     "and is a server by netstat's rule": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(udp=True, all=False),
         FakePsutil([udp(("10.0.0.1", 53))]),
         [],
         [],
     ),
     "Windows tells of users by name, even with -n": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True, programs=True, extend=1),
         FakePsutil([tcp(("10.0.0.1", 80), pid=7), tcp(("10.0.0.1", 81), pid=4)], [HOLDER]),
         [
@@ -415,14 +417,14 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         [],
     ),
     "a table that cannot be read": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True),
         FakePsutil(RuntimeError("GetExtendedTcpTable: too many tries")),
         [],
         ["psutil: GetExtendedTcpTable: too many tries"],
     ),
     "an error without a text": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True),
         FakePsutil(Error()),
         [],
@@ -501,7 +503,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         [],
     ),
     "no name, but arguments": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True, programs=True),
         FakePsutil(
             [tcp(("10.0.0.1", port), pid=port) for port in (1, 2, 3)],
@@ -519,7 +521,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         [],
     ),
     "a name that would move the cursor": (
-        sockets.WINDOWS_INET,
+        windows_sockets.SOCKETS,
         NUMERIC.replace(tcp=True, programs=True),
         FakePsutil([tcp(("10.0.0.1", 1), pid=7)], [Process(7, name="a\x1b[2J\u202eb")]),
         ["tcp - - 10.0.0.1:1 0.0.0.0:* LISTEN 7/a?[2J?b"],
@@ -548,14 +550,14 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         [],
     ),
     "Windows has no unix sockets": (
-        sockets.WINDOWS_UNIX,
+        windows_sockets.UNIX_SOCKETS,
         Options(families=("unix",)),
         FakePsutil(),
         [],
         ["netstat: no support for `AF UNIX' on this system."],
     ),
     "and says so only where they are named": (
-        sockets.WINDOWS_UNIX,
+        windows_sockets.UNIX_SOCKETS,
         Options(),
         FakePsutil(),
         [],
@@ -706,12 +708,12 @@ def test_interfaces_of_macos() -> None:
         "addresses": {"en0": [LINK, IPV4, IPV6]},
         "counters": {"en0": COUNT, "gif0": COUNT},
     }
-    result = nics(Options(), interfaces.MACOS_INTERFACES, **told)
+    result = nics(Options(), macos_interfaces.INTERFACES, **told)
     assert result.lines == [
         *TITLES,
         "en0              1500        4      5      7 -             3      6      -      - BMRU",
     ]
-    result = nics(Options(extend=1), interfaces.MACOS_INTERFACES, **told)
+    result = nics(Options(extend=1), macos_interfaces.INTERFACES, **told)
     assert result.lines == [
         TITLES[0],
         "en0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500",
@@ -827,7 +829,8 @@ def test_every_listing_is_found_on_every_system(platform: str, source: str) -> N
         listing = collectors.find(*key, source, platform)
         collect: Any = listing.collect
         place = getattr(collect, "func", collect).__module__
-        assert ("portable" in place) == (key in elsewhere), key
+        own = ("portable", "macos", "windows")
+        assert (place.split(".")[2] in own) == (key in elsewhere), key
 
 
 def test_no_library_of_a_system_is_loaded_before_it_is_asked() -> None:

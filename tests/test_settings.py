@@ -197,7 +197,7 @@ def test_the_table_is_plain_data() -> None:
 
 
 def test_the_states_have_one_list() -> None:
-    from pynetstat.collectors.portable import pcblist
+    from pynetstat.collectors.macos import pcblist
     from pynetstat.diagnosis.glossary import WORDS
     from pynetstat.kernel.states import FILTER_WORDS
     from pynetstat.stages.filters.terms import states_called

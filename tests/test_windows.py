@@ -14,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import Shown, shown
 
-from pynetstat.collectors.portable import address_text, calls, groups, held, routes, windows
+from pynetstat.collectors.portable import address_text, held
+from pynetstat.collectors.windows import adapters as adapter_lists
+from pynetstat.collectors.windows import groups, iphlpapi, routes
+from pynetstat.collectors.windows.statistics import STATISTICS
 from pynetstat.options import Options
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
@@ -78,7 +81,7 @@ ADAPTERS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("pointer", [8, 4])
 def test_adapters(pointer: int) -> None:
     """Names of any characters, metrics and groups, with pointers of either size."""
-    found = windows.adapters(adapter_list(ADAPTERS, pointer), START, pointer)
+    found = adapter_lists.adapters(adapter_list(ADAPTERS, pointer), START, pointer)
     names = ["vEthernet (Default Switch)", "Loopback Pseudo-Interface 1", held("以太网"), ""]
     assert [adapter.name for adapter in found] == names
     assert [(one.interface, one.interface6) for one in found] == [(4, 4), (1, 1), (0, 9), (12, 12)]
@@ -91,17 +94,17 @@ def test_adapters(pointer: int) -> None:
 def test_a_list_of_adapters_that_leads_nowhere(pointer: int) -> None:
     data = adapter_list(ADAPTERS, pointer)
     with pytest.raises(ValueError):
-        windows.adapters(data[: len(data) // 2], START, pointer)
+        adapter_lists.adapters(data[: len(data) // 2], START, pointer)
     with pytest.raises(ValueError):
-        windows.adapters(data, START + len(data), pointer)
+        adapter_lists.adapters(data, START + len(data), pointer)
     with pytest.raises(ValueError):
-        windows.adapters(b"", START, pointer)
+        adapter_lists.adapters(b"", START, pointer)
 
 
 @given(st.binary(max_size=500), st.integers(0, 600))
 def test_garbage_is_no_list(data: bytes, start: int) -> None:
     with contextlib.suppress(ValueError):
-        windows.adapters(data, start, 8)
+        adapter_lists.adapters(data, start, 8)
 
 
 # Routes
@@ -133,7 +136,7 @@ TABLE = forward_table(
 
 
 def test_rows_of_the_table() -> None:
-    found = windows.forward_rows(TABLE)
+    found = routes.forward_rows(TABLE)
     assert len(TABLE) == 8 + 8 * 104
     assert [(address_text(row.destination), row.prefix) for row in found][:3] == [
         ("0.0.0.0", 0),
@@ -149,14 +152,14 @@ def test_rows_of_the_table() -> None:
 def test_a_route_of_another_family_is_passed_over() -> None:
     odd = bytearray(forward_row("10.0.0.0", 8, "0.0.0.0"))
     odd[12] = 99
-    assert windows.forward_rows(forward_table(bytes(odd))) == []
+    assert routes.forward_rows(forward_table(bytes(odd))) == []
 
 
 def test_a_table_that_is_cut_short() -> None:
     for end in range(len(TABLE)):
         with pytest.raises(ValueError):
-            windows.forward_rows(TABLE[:end])
-    assert windows.forward_rows(forward_table()) == []
+            routes.forward_rows(TABLE[:end])
+    assert routes.forward_rows(forward_table()) == []
 
 
 def listed(listing: Any, data: bytes | OSError = TABLE, **options: Any) -> Shown:
@@ -183,7 +186,7 @@ TITLE = "Kernel IP routing table"
 
 def test_routes() -> None:
     """Neither MSS, window nor round trip is told."""
-    assert listed(routes.WINDOWS_INET).lines == [
+    assert listed(routes.INET).lines == [
         TITLE,
         "Destination     Gateway         Genmask         Flags   MSS Window  irtt Iface",
         "0.0.0.0         192.0.2.1       0.0.0.0         UG        - -          - "
@@ -201,7 +204,7 @@ def test_routes() -> None:
 
 def test_the_metric_is_that_of_route_and_interface() -> None:
     """References and uses are counted by nobody."""
-    lines = listed(routes.WINDOWS_INET, extend=1).lines
+    lines = listed(routes.INET, extend=1).lines
     assert lines[1:4] == [
         "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface",
         "0.0.0.0         192.0.2.1       0.0.0.0         UG    35     -        - "
@@ -209,7 +212,7 @@ def test_the_metric_is_that_of_route_and_interface() -> None:
         "192.0.2.0       0.0.0.0         255.255.255.0   U     281    -        - "
         "vEthernet (Default Switch)",
     ]
-    lines = listed(routes.WINDOWS_INET, extend=2).lines
+    lines = listed(routes.INET, extend=2).lines
     assert lines[2] == (
         "0.0.0.0         192.0.2.1       0.0.0.0         UG    35     -        - vEther   -     -"
         "      -"
@@ -217,7 +220,7 @@ def test_the_metric_is_that_of_route_and_interface() -> None:
 
 
 def test_routes_of_ipv6() -> None:
-    assert listed(routes.WINDOWS_INET6).lines == [
+    assert listed(routes.INET6).lines == [
         "Kernel IPv6 routing table",
         "Destination                    Next Hop                   Flag Met Ref  Use If",
         "2001:db8::/32                  fe80::1                    UG   291 -      - "
@@ -232,7 +235,7 @@ def test_routes_of_ipv6() -> None:
 @pytest.mark.parametrize("adapters", [refusing, lambda: (b"\0", 0, 8)])
 def test_routes_without_the_names_of_adapters(adapters: Any) -> None:
     """The number has to do, and the metric of the route alone."""
-    lines = listed(routes.WINDOWS_INET, extend=1, adapters=adapters).lines
+    lines = listed(routes.INET, extend=1, adapters=adapters).lines
     assert lines[2] == "0.0.0.0         192.0.2.1       0.0.0.0         UG    10     -        - 4"
 
 
@@ -241,7 +244,7 @@ def test_routes_that_cannot_be_read() -> None:
         (OSError("Windows error 50"), "Windows error 50"),
         (TABLE[:-1], "the table of routes is cut short"),
     ):
-        result = listed(routes.WINDOWS_INET6, broken)
+        result = listed(routes.INET6, broken)
         assert result.lines == ["INET6 (IPv6) not configured in this system."]
         assert result.notices == [f"GetIpForwardTable2: {said}"]
         assert result.status == 1
@@ -253,7 +256,7 @@ def test_routes_that_cannot_be_read() -> None:
 def test_groups() -> None:
     def listed_groups(ask: Any, **options: Any) -> Shown:
         given = Options(groups=True, numeric_hosts=True, **options)
-        return shown(groups.WINDOWS_GROUPS, given, ask=ask)
+        return shown(groups.GROUPS, given, ask=ask)
 
     heading = [
         "IPv6/IPv4 Group Memberships",
@@ -309,7 +312,7 @@ def statistics(*families: str, **more: Any) -> Shown:
         return found if found is None else found[:size]
 
     options = Options(statistics=True, families=families, tcp=more.get("tcp", False))
-    return shown(windows.STATISTICS, options, ask=ask)
+    return shown(STATISTICS, options, ask=ask)
 
 
 def test_statistics() -> None:
@@ -433,6 +436,6 @@ def test_statistics_that_cannot_be_read() -> None:
 
 
 def test_an_error_of_windows_is_an_exception() -> None:
-    calls.checked(0)
+    iphlpapi.checked(0)
     with pytest.raises(OSError, match="Windows error 50"):
-        calls.checked(50)
+        iphlpapi.checked(50)

@@ -48,22 +48,22 @@ PSUTIL = {
 }
 PORTABLE = {
     "darwin": {
-        ("sockets", "inet"): "portable.macos:SOCKETS",
-        ("sockets", "unix"): "portable.macos:UNIX_SOCKETS",
-        ("interfaces", ""): "portable.interfaces:MACOS_INTERFACES",
-        ("groups", ""): "portable.groups:MACOS_GROUPS",
-        ("statistics", ""): "portable.macos:STATISTICS",
-        ("route", "inet"): "portable.routes:MACOS_INET",
-        ("route", "inet6"): "portable.routes:MACOS_INET6",
+        ("sockets", "inet"): "macos.sockets:SOCKETS",
+        ("sockets", "unix"): "macos.sockets:UNIX_SOCKETS",
+        ("interfaces", ""): "macos.interfaces:INTERFACES",
+        ("groups", ""): "macos.groups:GROUPS",
+        ("statistics", ""): "macos.statistics:STATISTICS",
+        ("route", "inet"): "macos.routes:INET",
+        ("route", "inet6"): "macos.routes:INET6",
     },
     "win32": {
-        ("sockets", "inet"): "portable.sockets:WINDOWS_INET",
-        ("sockets", "unix"): "portable.sockets:WINDOWS_UNIX",
+        ("sockets", "inet"): "windows.sockets:SOCKETS",
+        ("sockets", "unix"): "windows.sockets:UNIX_SOCKETS",
         ("interfaces", ""): "portable.interfaces:INTERFACES",
-        ("groups", ""): "portable.groups:WINDOWS_GROUPS",
-        ("statistics", ""): "portable.windows:STATISTICS",
-        ("route", "inet"): "portable.routes:WINDOWS_INET",
-        ("route", "inet6"): "portable.routes:WINDOWS_INET6",
+        ("groups", ""): "windows.groups:GROUPS",
+        ("statistics", ""): "windows.statistics:STATISTICS",
+        ("route", "inet"): "windows.routes:INET",
+        ("route", "inet6"): "windows.routes:INET6",
     },
 }
 

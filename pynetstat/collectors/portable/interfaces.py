@@ -163,4 +163,3 @@ def link(bits: int | None, octets: bytes) -> Link | None:
 
 
 INTERFACES = interfaces.INTERFACES._replace(collect=collect)
-MACOS_INTERFACES = INTERFACES._replace(collect=partial(collect, dropout=False))

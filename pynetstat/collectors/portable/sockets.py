@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...kernel.proc import NOT_ALL, NOTHING, Proc
-from ...listing import Column, Missing, Report
+from ...listing import Missing, Report
 from ...options import Options
 from ...table import Table
 from ..linux import inet, unix
 from . import failed, held, packed_address, same_address, unsupported
-from .processes import LINUX, WINDOWS, Processes, Way, owner_fields, psutil_module
+from .processes import LINUX, Processes, Way, owner_fields, psutil_module
 
 # psutil's words that netstat does not have; the others are netstat's own.
 STATES = {"NONE": None, "DELETE_TCB": "CLOSE"}
@@ -193,13 +193,6 @@ def address(text: str, way: Way) -> str:
     return same_address(text)
 
 
-def windows_columns(options: Options) -> Iterator[Column]:
-    """Where a remote end is not known, netstat's text has the form that it has for none."""
-    for column in inet.columns(options):
-        fields = column.fields.replace("remote_address", "remote_shown")
-        yield column._replace(fields=fields)
-
-
 # Unix sockets
 
 UNIX_TYPES = {"SOCK_STREAM": "STREAM", "SOCK_DGRAM": "DGRAM", "SOCK_SEQPACKET": "SEQPACKET"}
@@ -245,5 +238,3 @@ def may_listen(connection: Any) -> bool:
 
 INET = inet.SOCKETS._replace(collect=collect, owned=True)
 UNIX = unix.SOCKETS._replace(collect=collect_unix, owned=True)
-WINDOWS_INET = INET._replace(collect=partial(collect, way=WINDOWS), columns=windows_columns)
-WINDOWS_UNIX = UNIX._replace(collect=partial(collect_unix, way=WINDOWS))

@@ -1,9 +1,8 @@
-"""macOS: what its own sysctls tell, which is more than psutil does and needs no root."""
+"""Sockets of macOS: the sysctls net.inet.*.pcblist_n and net.local.*.pcblist_n."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,14 +10,15 @@ from ...kernel.proc import Proc
 from ...listing import Missing, Report
 from ...options import Options
 from ...table import Table
-from ..linux import inet, statistics, unix
-from . import counters, macstats, pcblist, sockets
-from .calls import sysctl
-from .processes import MACOS, Processes, owner_fields, psutil_module
+from ..linux import inet, unix
+from ..portable import (
+    sockets,
+)
+from ..portable.processes import MACOS, Processes, owner_fields, psutil_module
+from . import pcblist
+from .sysctl import sysctl
 
 Ask = Callable[[Any], bytes]
-
-# Internet sockets
 
 
 def collect_sockets(
@@ -70,9 +70,6 @@ def owners(options: Options, psutil: Any, pids: Sequence[int | None]) -> dict[st
     return fields
 
 
-# Unix sockets
-
-
 def collect_unix(
     proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, psutil: Any = None
 ) -> Iterator[Table]:
@@ -107,49 +104,5 @@ def local(ask: Ask) -> list[pcblist.Local] | None:
         return None
 
 
-# Statistics
-
-
-def collect_statistics(
-    proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, root: bool | None = None
-) -> Iterator[Table]:
-    root = os.geteuid() == 0 if root is None else root
-    yield from counters.collect(proc, options, outcome, partial(sections, outcome, ask, root))
-
-
-def sections(outcome: Report, ask: Ask, root: bool, version: str) -> counters.Sections:
-    """In the order of Linux' files. Of udp there are no counters for IPv6 alone."""
-    tcp = ("Tcp", lambda: tcp_counters(outcome, ask, root))
-    if version:
-        return [
-            ("Ip6", lambda: macstats.ip6(ask("net.inet6.ip6.stats"))),
-            ("Icmp6", lambda: macstats.icmp6(ask("net.inet6.icmp6.stats"))),
-            tcp,
-        ]
-    return [
-        ("Ip", lambda: macstats.ip(ask("net.inet.ip.stats"))),
-        ("Icmp", lambda: macstats.icmp(ask("net.inet.icmp.stats"))),
-        ("IcmpMsg", lambda: macstats.icmp_messages(ask("net.inet.icmp.stats"))),
-        tcp,
-        ("Udp", lambda: macstats.udp(ask("net.inet.udp.stats"))),
-    ]
-
-
-def tcp_counters(outcome: Report, ask: Ask, root: bool) -> dict[str, int]:
-    """The kernel shows zeros to a user who is not root: they are no counters."""
-    data = ask("net.inet.tcp.stats")
-    if not root and not any(data):
-        outcome.warn("(The counters of tcp are shown to root alone.)")
-        outcome.unseen("statistics", "only root sees the counters of tcp", None)
-        return {}
-    try:
-        rows: Iterable[pcblist.Internet] = pcblist.internet(ask("net.inet.tcp.pcblist_n"), "tcp")
-    except (OSError, ValueError):
-        return macstats.tcp(data, None)
-    established = [row for row in rows if row.state in ("ESTABLISHED", "CLOSE_WAIT")]
-    return macstats.tcp(data, len(established))
-
-
 SOCKETS = inet.SOCKETS._replace(collect=collect_sockets, owned=True)
 UNIX_SOCKETS = unix.SOCKETS._replace(collect=collect_unix, owned=True)
-STATISTICS = statistics.STATISTICS._replace(collect=collect_statistics)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from . import address_text
+from ..portable import address_text
 
 # The kinds of record that make up one socket, each padded to 8 bytes
 SOCKET, RECEIVE, SEND, INPCB, TCPCB, UNPCB = 0x1, 0x2, 0x4, 0x10, 0x20, 0x200

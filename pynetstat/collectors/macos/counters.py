@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import unpack_from
 
-from .counters import ICMP, ICMP6, by_type, histogram
+from ..portable.counters import ICMP, ICMP6, by_type, histogram
 
 WORD, LONG = 4, 8
 TYPES, TYPES6 = 41, 256  # message types that are counted

@@ -1,0 +1,1 @@
+"""Windows: what iphlpapi.dll tells."""
