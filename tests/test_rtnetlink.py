@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import needs_ip, needs_namespaces, needs_root, within
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pynetstat.kernel import rtnetlink
+from pynetstat.collectors.linux import vsock
+from pynetstat.kernel import rtnetlink, sockdiag
 from pynetstat.kernel.netlink import ATTRIBUTE
 
 pytestmark = [needs_root, needs_ip, needs_namespaces]
@@ -179,13 +182,32 @@ def test_rules_that_lead_elsewhere() -> None:
     assert text.strip() == str(found)
 
 
-@pytest.mark.parametrize("damage", range(1, 28))
-def test_what_is_cut_off_is_an_error(damage: int) -> None:
-    body = rtnetlink.ROUTE_HEADER.pack(2, 24, 0, 0, 254, 3, 0, 1, 0)
-    hop = rtnetlink.HOP_HEADER.pack(16, 0, 0, 1) + ATTRIBUTE.pack(8, 5) + bytes(4)
-    body += ATTRIBUTE.pack(8, 1) + bytes(4) + ATTRIBUTE.pack(4 + len(hop), 9) + hop
-    assert rtnetlink.route(body)
+ROUTE = rtnetlink.ROUTE_HEADER.pack(2, 24, 0, 0, 254, 3, 0, 1, 0)
+HOPS = rtnetlink.HOP_HEADER.pack(16, 0, 0, 1) + ATTRIBUTE.pack(8, 5) + bytes(4)
+ROUTE += ATTRIBUTE.pack(8, 1) + bytes(4) + ATTRIBUTE.pack(4 + len(HOPS), 9) + HOPS
+DECODERS = [
+    rtnetlink.route,
+    rtnetlink.rule,
+    rtnetlink.interface_address,
+    rtnetlink.interface_link,
+    sockdiag.unix_detail,
+    vsock.row,
+]
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda one: one.__name__)
+@given(body=st.binary(max_size=200) | st.binary(max_size=60).map(ROUTE.__add__))
+def test_what_no_kernel_sends_is_an_error(decoder: Any, body: bytes) -> None:
     try:
-        rtnetlink.route(body[:-damage])
+        decoder(body)
+    except OSError as error:
+        assert "netlink:" in str(error)
+
+
+@pytest.mark.parametrize("damage", range(1, len(ROUTE)))
+def test_a_route_that_is_cut_off(damage: int) -> None:
+    assert rtnetlink.route(ROUTE)
+    try:
+        rtnetlink.route(ROUTE[:-damage])
     except OSError as error:
         assert "netlink:" in str(error)

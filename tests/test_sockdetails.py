@@ -17,6 +17,8 @@ from conftest import (
     within,
 )
 
+from pynetstat.collectors.linux.inet import InetSocket
+
 pytestmark = [needs_root, needs_ip, needs_namespaces, needs_ipv6]
 needs_ss = pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2) is not here")
 
@@ -95,6 +97,18 @@ def test_the_device_of_a_socket() -> None:
     assert {one["dev"] for one in records(proc)} == {None}
 
 
+def test_the_text_of_a_record_names_the_device() -> None:
+    ends = ("0.0.0.0", 8001, None, None, "0.0.0.0", 0)
+    assert str(InetSocket("tcp", "inet", "LISTEN", *ends, dev="lo")) == (
+        "tcp 0.0.0.0%lo:8001 0.0.0.0:* LISTEN"
+    )
+    ends = ("fe80::5%na", 8020, None, None, "::", 0)
+    assert str(InetSocket("tcp6", "inet6", "LISTEN", *ends, dev="na")) == (
+        "tcp6 [fe80::5%na]:8020 [::]:* LISTEN"
+    )
+    assert str(InetSocket("udp", "inet")) == "udp *:* *:*"
+
+
 def test_whether_ipv6_takes_ipv4() -> None:
     (text,) = asked("pynetstat -tuln --json")
     found = {one["local_port"]: one["dual_stack"] for one in records(text)}
@@ -113,6 +127,40 @@ def test_who_is_to_accept_a_connection() -> None:
     assert waiting["listener"] == {name: listener[name] for name in ("inode", "pid", "program")}
     assert waiting["pid"] is None and listener["pid"] > 1
     assert all(one["backlog"] is None for one in found if one["state"] != "LISTEN")
+
+
+@needs_ss
+def test_devices_and_dual_stack_as_ss_has_them() -> None:
+    """`[fe80::5]%na:8020 ... v6only:1`; ss writes * for :: that takes IPv4 too."""
+    ours, theirs = asked("pynetstat -tuln --json", "ss -Htulne")
+    expected = []
+    for line in theirs.splitlines():
+        place = line.split()[4]
+        host, _, device = place.rpartition(":")[0].partition("%")
+        only = "v6only:1" in line if "v6only:" in line else None
+        dual = None if only is None else host == "*" and not only
+        expected.append((int(place.rpartition(":")[2]), device or None, dual))
+    fields = ("local_port", "dev", "dual_stack")
+    found = [tuple(one[name] for name in fields) for one in records(ours)]
+    assert sorted(found, key=str) == sorted(expected, key=str) and len(found) == 10
+
+
+def test_several_listeners_at_a_port() -> None:
+    """Which of them is to accept is not known, and not guessed."""
+    code = """
+import socket
+kept = []
+for _ in range(2):
+    end = socket.socket()
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    end.bind(("127.0.0.1", 8030))
+    end.listen(64)
+    kept.append(end)
+kept += [socket.create_connection(("127.0.0.1", 8030)) for _ in range(40)]
+"""
+    (text,) = within("pynetstat -tanp --json", setup="ip link set lo up", code=code)
+    waiting = [one for one in records(text) if one["inode"] == 0]
+    assert waiting and {one["listener"] for one in waiting} == {None}
 
 
 def test_link_local_addresses_have_their_zone_in_records_alone() -> None:

@@ -28,10 +28,13 @@ EVERY = 0xFFFFFFFF  # all states
 MESSAGE = Struct("=BB2x4s16s16sI12xII4xI")
 SKV6ONLY = 11  # attribute of listeners and unconnected sockets of IPv6
 
-# Attribute 1 of a request, a program of one instruction (struct inet_diag_bc_op): the code for "was
-# the port chosen by the kernel", and how far to go on if it was (to the end: take the socket), and
-# if not (beyond the end: leave it out).
+# Attribute 1 of a request is a program (struct inet_diag_bc_op): each instruction with how far to
+# go on if it holds, and if not. A socket that reaches the end is given, beyond it is left out. To
+# be given the few that are bound to a device costs a quarter of being given all.
+# Was the port chosen by the kernel (6)? Otherwise leave it out.
 AUTOBOUND = Struct("=HHBBH").pack(8, 1, 6, 4, 8)
+# Is the device (9) none (0)? Then to the next, which never holds (1), and leaves it out.
+BOUND = Struct("=HHBBHIBBH").pack(16, 1, 9, 8, 12, 0, 1, 4, 8)
 
 Ends = tuple[str, int, str, int]
 
@@ -63,16 +66,15 @@ class Details:
         (time-wait) by their ends."""
         found: dict[int | Ends, int] = {}
         try:
-            for packed in sockdiag.tcp_rows(self.version, self.states, protocol=self.protocol):
-                words = memoryview(packed).cast("I")
-                indexes = words[56 // 4 :: LENGTH // 4].tolist()
-                if not any(indexes):  # most tables: by far the quickest
-                    continue
-                inodes = words[84 // 4 :: LENGTH // 4].tolist()
-                for place, (index, inode) in enumerate(zip(indexes, inodes)):
-                    if index:
-                        at = place * LENGTH + netlink.HEADER.size
-                        found[inode or self.ends(packed[at:])] = index
+            rows = sockdiag.tcp_rows(
+                self.version, self.states, protocol=self.protocol, condition=BOUND
+            )
+            for packed in rows:
+                for at in range(netlink.HEADER.size, len(packed), LENGTH):
+                    body = packed[at : at + MESSAGE.size]
+                    *_, index, _, _, inode = MESSAGE.unpack(body)
+                    if index:  # an older kernel gives the others too
+                        found[inode or self.ends(body)] = index
         except OSError:
             return {}
         names = {index: device_name(index) for index in set(found.values())}

@@ -91,6 +91,19 @@ class InetSocket(NamedTuple):
     tcp_info: dict[str, Any] | None = None
     memory: dict[str, int] | None = None
 
+    def __str__(self) -> str:
+        """`tcp 0.0.0.0%eth1:80 0.0.0.0:* LISTEN`: both ends, with the device as ss writes it."""
+        local = written_end(self.local_address, self.dev, self.local_port)
+        remote = written_end(self.remote_address, None, self.remote_port)
+        return " ".join(filter(None, (self.proto, local, remote, self.state)))
+
+
+def written_end(address: str | None, device: str | None, port: int | None) -> str:
+    text = address or "*"
+    if device and "%" not in text:
+        text += f"%{device}"
+    return f"[{text}]:{port or '*'}" if ":" in text else f"{text}:{port or '*'}"
+
 
 # A row of /proc/net/tcp as tcp4_seq_show() prints it; udp, udplite and raw alike:
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
