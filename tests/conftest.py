@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,13 @@ from pynetstat.kernel.proc import Proc
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("pynetstat", deadline=None)
 hypothesis.settings.load_profile("pynetstat")
+
+# A shell starts a background job with SIGINT and SIGQUIT ignored, nohup one with SIGHUP ignored;
+# the programs that the tests start would inherit that.
+for number in ("SIGINT", "SIGQUIT", "SIGHUP"):
+    if signal.getsignal(getattr(signal, number, signal.SIGTERM)) is signal.SIG_IGN:
+        usual = signal.default_int_handler if number == "SIGINT" else signal.SIG_DFL
+        signal.signal(getattr(signal, number), usual)
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 NETSTAT = shutil.which("netstat")
