@@ -180,6 +180,9 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("ignore", lambda options: False, "it goes with --diagnose"),
+    ("limit", lambda options: False, "it goes with --diagnose"),
+    ("perfdata", lambda options: False, "it goes with --diagnose"),
 )  # fmt: skip
 
 
