@@ -62,7 +62,17 @@ def test_nothing_raises() -> None:
     """Anybody may name a cgroup: pieces of real lines in any order, and bytes of any kind."""
     chance = random.Random(5)
     pieces = [piece for row in ROWS for piece in row[0].replace(":", "/:").split("/")]
-    pieces += ["supervisor", "payload", "machine-.scope", "pod", "..", ":", "\n", "\0", "\xff" * 300]
+    pieces += [
+        "supervisor",
+        "payload",
+        "machine-.scope",
+        "pod",
+        "..",
+        ":",
+        "\n",
+        "\0",
+        "\xff" * 300,
+    ]
     for _ in range(20000):
         text = "/".join(chance.choices(pieces, k=chance.randrange(9)))
         place_of(chance.choice(["", "0::", "1:name=systemd:", "0::/"]) + text)
