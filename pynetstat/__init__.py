@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .collectors.linux.routes import Route
     from .collectors.linux.unix import UnixSocket
     from .diagnosis.rule import Finding
-    from .kernel.proc import Stop as Unavailable
     from .keywords import Keywords
+    from .listing import Stop as Unavailable
     from .options import Misuse, Options
 
 __version__ = "1.0.0"
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
     """The classes, once they are asked for: nothing stands before the command's own beginning,
     which is to let Ctrl-C through."""
     if name == "Unavailable":
-        from .kernel.proc import Stop
+        from .listing import Stop
 
         return Stop
     if name in ("Misuse", "Options"):
@@ -95,7 +95,7 @@ def routes(**options: Unpack[Keywords]) -> Iterator[Route]:
     >>> [route.gateway for route in routes() if route.dst == "nowhere"]
     []
     """
-    return records("route", route=True, **options)
+    return records("routes", "route_cache", route=True, **options)
 
 
 def interfaces(**options: Unpack[Keywords]) -> Iterator[Interface]:
@@ -142,33 +142,30 @@ def diagnose(**options: Unpack[Keywords]) -> list[Finding]:
     True
     """
     from .diagnosis import diagnose
-    from .kernel.proc import Proc
     from .options import Options
 
-    asked = Options(**options)
-    return diagnose(asked, Proc(asked.root))
+    return diagnose(Options(**options))
 
 
-def records(what: str, **keywords: Any) -> Iterator[Any]:
-    """The records of one listing; in numbers, unless names are asked for."""
-    from .options import Options
-
-    for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
-        keywords.setdefault(name, True)
-    return gathered(what, Options(format="records", **keywords))
-
-
-def gathered(what: str, options: Options) -> Iterator[Any]:
+def records(*names: str, **keywords: Any) -> Iterator[Any]:
+    """The records of the listings of these names; in numbers, unless names are asked for."""
     from itertools import chain
 
     from .kernel.proc import Proc
+    from .options import Options
+    from .outcome import Outcome
+    from .plan import Plan
     from .run import Run, rows_of
 
-    run = Run(options, Proc(options.root), library=True)
+    for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
+        keywords.setdefault(name, True)
+    plan = Plan(Options(format="records", **keywords))
+    outcome = Outcome(library=True)
+    run = Run(plan, Proc(plan.options.root, outcome.error), outcome)
     tables = (
         table
         for listing, tables in run.gather()
         for table in rows_of(tables)
-        if what in listing.name  # families may bring other listings along
+        if listing.name in names  # families may bring other listings along
     )
     return chain.from_iterable(tables)  # in C, from table to table

@@ -1,6 +1,7 @@
 """`python -m pynetstat`, and the console script: signals first, then the command line."""
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -16,32 +17,40 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # Hundreds of thousands of tuples and no cycles: looking for some takes a tenth of the time.
     gc.disable()
-    from .cli import main
-
+    # Closed: what is said has no place to go, and what is printed fails as it does on a full disk.
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")
     status = 1
     try:
+        from .cli import main
+
         main(prog_name="pynetstat")
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     except (OSError, MemoryError) as error:
         complain(error)
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        sys.stdout.flush()
     except OSError as error:
         status = 1
-        complain(error)
+        complain(error, "standard output: ")
     # No waiting for threads that wait for a name server, nor for the memory to be tidied.
     os._exit(status)
 
 
-def complain(error: Exception) -> None:
-    """What no part of the program expected, in one line all the same."""
-    where = getattr(error, "filename", None) or "standard output"
-    what = getattr(error, "strerror", None) or type(error).__name__
-    with contextlib.suppress(OSError, AttributeError):
-        print(f"pynetstat: {where}: {what}", file=sys.stderr, flush=True)
+def complain(error: Exception, where: str = "") -> None:
+    """One line for an error that no part of the program expected: where it is known, and what."""
+    name = getattr(error, "filename", None)
+    if name is not None:
+        where = f"{name}: "
+    what = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else ""
+    what = what or getattr(error, "strerror", None) or type(error).__name__
+    with contextlib.suppress(OSError, MemoryError):
+        print(ascii(f"pynetstat: {where}{what}")[1:-1], file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

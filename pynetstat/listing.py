@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
+from .options import Options
 from .table import Remark, Table
-
-if TYPE_CHECKING:
-    pass
-
 
 # The fields of a record that only a look at the processes fills.
 OWNED = frozenset({"pid", "program", "processes", "unit", "container"})
@@ -41,22 +40,106 @@ class Column(NamedTuple):
         return next(fields) if self.cells is None else self.cells(*fields)
 
 
+class Report(Protocol):
+    """What a collector may report beside its rows (see Outcome)."""
+
+    def warn(self, message: str, /) -> None: ...
+
+    def error(self, path: str, error: OSError, /) -> None: ...
+
+    def unseen(self, what: str, why: str, count: int | None, /) -> None: ...
+
+
+class Stop(Exception):
+    """A listing that cannot be given, and with it the end of the run.
+
+    `message` is for stderr, `status` the exit status, `remark` what netstat prints on stdout.
+    """
+
+    def __init__(self, message: str, status: int = 1, remark: str = "") -> None:
+        super().__init__(message)
+        self.message, self.status, self.remark = message, status, remark
+
+
+class Missing(Exception):
+    """A table that cannot be opened; run.py applies netstat's rule to it.
+
+    A collector raises it where its listing has nothing else, and yields it where the listing
+    goes on. `name` is what netstat calls the table. The `rare` families (ipx, ax25, x25,
+    netrom, rose) have a rule of their own.
+    """
+
+    def __init__(
+        self, name: str, path: str, error: OSError | None = None, rare: bool = False
+    ) -> None:
+        super().__init__(name, path)
+        self.name, self.path, self.rare = name, path, rare
+        self.error = error or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    @property
+    def forbids(self) -> bool:
+        """Is the table there, but not to be read? That ends the run whatever was asked."""
+        absent = (errno.ENOENT,) if self.rare else (errno.ENOENT, errno.EACCES)
+        return self.error.errno not in absent
+
+
+class Layout(NamedTuple):
+    """The rows that follow have columns of their own, and in the classic text a header."""
+
+    heading: str
+    columns: Sequence[Column]
+
+
+Piece = Table | Remark | Missing | Layout  # what a collector yields
+
+
+class Section(NamedTuple):
+    """A listing and what is to be printed of it. Each is to be read to its end before the next
+    is asked for, since a missing table may end the run."""
+
+    listing: Listing
+    tables: Iterator[Table | Remark | Layout]
+
+
+def halves(
+    options: Options, missing: Missing, read: Callable[[str], Iterator[Table]]
+) -> Iterator[Table | Missing]:
+    """What `read` finds for IPv4 ("") and IPv6 ("6"). A missing IPv6 half is skipped without a
+    message; a missing IPv4 half is reported after the other half was given."""
+    failed = None
+    for version in options.versions:
+        try:
+            yield from read(version)
+        except OSError as error:
+            if not version:
+                missing.error = error
+                failed = missing
+                if missing.forbids:
+                    break
+    if failed:
+        yield failed
+
+
 class Listing(NamedTuple):
     """One thing that netstat can list: how it is read and how it is printed.
 
-    `collect(proc, options)` yields tables (and remarks); the heading is printed before the
-    first table, so a collector that needs its file gives no table until the file is open.
+    `collect(proc, options, outcome)` yields tables (and remarks); the heading is printed before
+    the first table, so a collector that needs its file gives no table until the file is open.
     `names(options)` says which fields are looked up: {"local_host": ("host", "local_address")}.
     A listing that netstat prints as prose brings `text(tables, options)` for the classic format,
     which gives None where these options want columns after all.
-    One that is `owned` knows by itself which process holds each socket.
+    One that is `owned` knows by itself which process holds each socket. `identity` names the
+    fields that tell one row from every other, today and in the next round. With -c the heading
+    is printed in every round, or only once (`heading_once`).
     """
 
     name: str
     record: Any
-    collect: Callable[[Any, Any], Iterator[Table | Remark]]
+    collect: Callable[[Any, Any, Any], Iterator[Piece]]
     columns: Callable[[Any], Iterable[Column]]
     heading: Callable[[Any], str]
     names: Callable[[Any], Mapping[str, tuple[str, str]]] = lambda options: {}
     text: Callable[[Iterable[Table | Remark], Any], Iterator[str] | None] | None = None
     owned: bool = False
+    heading_once: bool = False
+    identity: tuple[str, ...] = ()

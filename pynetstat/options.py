@@ -1,4 +1,4 @@
-"""What the command line (or a caller of the API) asks for, and what implies what."""
+"""What the command line, or a caller of the API, asks for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Misuse(ValueError):
 
 
 class Options:
-    """Every option by the name that the command line and the API share; read, never written.
+    """Every option by the name that the command line and the API share; frozen.
 
     The defaults are those of the option table. A plain class, since a named tuple of so many
     fields takes 2 ms to make at every start.
@@ -56,7 +56,6 @@ class Options:
     continuous: bool
     interval: float
     rounds: int | None
-    round: int = 1  # which one this is
     # which rows
     filter: str | None
     state: tuple[str, ...]
@@ -76,12 +75,16 @@ class Options:
     root: str
     source: str
     resolve_timeout: float
+    dump: bool = True  # may tcp sockets be read from the kernel's dump? (Plan decides)
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - Options.__annotations__.keys()
         if unknown:
             raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
         self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"options are frozen; replace({name}=...) gives others")
 
     def replace(self, **changes: Any) -> Options:
         """The same options but for these."""
@@ -104,22 +107,22 @@ class Options:
         return "inet6" in self.families
 
     @property
-    def quiet(self) -> bool:
-        """-4 and -6 without a protocol: nothing is said of protocols that are not there."""
+    def skip_missing(self) -> bool:
+        """-4 or -6 without a protocol: protocols that are not there are skipped."""
         return (self.inet or self.inet6) and not any(getattr(self, name) for name in PROTOCOLS)
 
     @property
     def explicit(self) -> bool:
-        """Was anything named? Otherwise everything is listed, and what is missing passed over."""
+        """True if the user named a family or protocol; otherwise what is missing is skipped."""
         named = {"inet", "inet6", "unix", "ipx", "ax25", "netrom", "x25", "rose", "bluetooth"}
         flags = (*PROTOCOLS, "groups", "l2cap", "rfcomm")
         return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
 
     @property
     def silent(self) -> bool:
-        """Sockets of any kind that is there: what is missing is passed over without a word."""
+        """True if missing tables are skipped without a message."""
         modes = any(getattr(self, mode) for mode in MODES)
-        return not modes and (self.quiet or not (self.explicit or self.verbose))
+        return not modes and (self.skip_missing or not (self.explicit or self.verbose))
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -153,39 +156,6 @@ class Options:
 
 for name in DEFAULTS:
     setattr(Options, name, DEFAULTS[name])
-
-
-def listings(options: Options) -> list[tuple[str, str]]:
-    """Which listings, as (what, family), in netstat's order."""
-    mode = next((mode for mode in MODES if getattr(options, mode)), "sockets")
-    if mode == "route":
-        return routes(options)
-    if mode != "sockets":
-        return [(mode, "")]
-    everything = not options.explicit
-    wanted = [("sockets", "inet")] if everything or options.protocols else []
-    if options.groups:
-        wanted.append(("groups", ""))
-    for family in ("unix", "ipx", "ax25", "x25", "netrom", "rose"):
-        if everything or family in options.families:
-            wanted.append(("sockets", family))
-    if options.l2cap or options.rfcomm or "bluetooth" in options.families:
-        wanted.append(("sockets", "bluetooth"))
-    return wanted
-
-
-def routes(options: Options) -> list[tuple[str, str]]:
-    """The routing tables family by family, as named and as often as named."""
-    wanted = []
-    for family in options.families or ("inet",):
-        if family not in ("inet", "inet6"):
-            wanted.append(("route", family))
-            continue
-        if options.fib or not options.cache:
-            wanted.append(("route", family))
-        if options.cache:
-            wanted.append(("cache", family))
-    return wanted
 
 
 def nearest(word: str, valid: Iterable[str], quote: str = "`{}'") -> str:

@@ -1,4 +1,4 @@
-"""The one route from the options to the output: gather() and show()."""
+"""From a plan to the output: gather() gives the sections, show() prints them."""
 
 from __future__ import annotations
 
@@ -7,268 +7,265 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from . import collectors, formats
-from .kernel.proc import Proc, Stop, reason
-from .listing import OWNED, Listing
-from .options import Misuse, Options, listings, nearest
+from . import formats
+from .kernel.proc import Proc, reason
+from .listing import Layout, Listing, Missing, Piece, Section, Stop
+from .options import Options
+from .outcome import Outcome, ignore
+from .plan import Plan
 from .table import Remark, Table, joined
 
-Tables = Iterator["Table | Remark"]
+Pieces = Iterator["Table | Remark | Layout"]
+
+
+def show(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
+) -> int:
+    """Print what was asked for, again and again under -c; the exit status."""
+    plan = Plan(options)
+    outcome = Outcome(warn, progress)
+    proc = Proc(plan.options.root, outcome.error)
+    warn_without_proc_net(plan, proc, outcome)
+    run = Run(plan, proc, outcome)
+    render = formats.find(plan.options)
+    for number in rounds(plan.options):
+        outcome.begin_round()
+        for piece in render(run.gather(number), plan.options, outcome.incomplete):
+            put(out, piece)
+        put(out, flush=True)
+        if run.owners and number == 1:
+            run.owners.last_notice()
+        if outcome.status:
+            break
+    return outcome.exit_status(plan.options.fail_if_empty)
+
+
+def rounds(options: Options) -> Iterator[int]:
+    """The numbers of the rounds, from 1 on, each after a pause."""
+    number = 1
+    while True:
+        yield number
+        if not options.repeated or number == options.rounds:
+            return
+        gc.collect()  # the entry point turned it off
+        time.sleep(options.interval)
+        number += 1
 
 
 class Run:
-    """One run of the program: what it asks, and what it remembers from round to round.
+    """The steps of a plan. Owners and names are remembered: owners for a round, names for all."""
 
-    `status` becomes the exit status, `matched` counts the rows that were given. In the API
-    (`library`) a table that cannot be read is the caller's exception.
-    """
-
-    def __init__(self, options: Options, proc: Proc, library: bool = False) -> None:
-        self.options, self.proc, self.library = options, proc, library
-        self.status = self.matched = self.unowned = 0
-        self.ended = False
-        self.names: Any = None
+    def __init__(self, plan: Plan, proc: Proc, outcome: Outcome) -> None:
+        self.plan, self.options = plan, plan.options
+        self.proc, self.outcome = proc, outcome
         self.owners: Any = None
-        self.filter: Any = None
-        self.early: Any = None
-        self.late: Any = None
-        named = {*options.columns, *options.sort_keys, *options.count_by}
-        if options.filtered:
-            named |= self.choose(options)
-        if not named.isdisjoint(OWNED):  # a field that is named switches its stage on
-            self.options = self.options.replace(programs=True)
+        self.names: Any = None
 
-    def choose(self, options: Options) -> set[str]:
-        """The fields that a filter asks for; where it names a state, it replaces netstat's own
-        choice of rows."""
-        from .stages.filters import from_options
-
-        chosen = from_options(options)
-        if not chosen:
-            return set()
-        self.filter = chosen
-        self.early, self.late = chosen.split()
-        self.options = options.replace(all=options.all or chosen.names_state)
-        return set(chosen.fields)
-
-    def listings(self) -> list[Listing]:
-        """What is listed, in order; its modules are imported now. In records the listings of
-        one name stand together, each once."""
-        options = self.options
-        found = [collectors.find(*key, source=options.source) for key in listings(options)]
-        if options.structured:
-            names = [listing.name for listing in found]
-            found = sorted(dict.fromkeys(found), key=lambda listing: names.index(listing.name))
-        return found
-
-    def gather(self) -> Iterator[tuple[Listing, Tables]]:
-        """Each listing with its tables; one is to be read to its end before the next is asked
-        for, since a table that is missing may end the run."""
-        self.owners, self.unowned = None, 0
-        self.proc.troubles.clear()
-        self.proc.unseen.clear()
+    def gather(self, number: int = 1) -> Iterator[Section]:
+        """A section for each listing. Nothing is read before its tables are."""
+        self.owners = None
         try:
             if self.options.count_by:
                 yield self.counts()
                 return
-            for listing in self.listings():
-                yield self.arranged(listing, self.stages(listing))
-                if self.ended:
+            for listing in self.plan.listings:
+                if number > 1 and listing.heading_once:
+                    listing = listing._replace(heading=no_heading)
+                yield Section(listing, self.counted(self.ordered(listing, self.rows(listing))))
+                if self.outcome.ended:
                     return
         finally:
             if self.owners:
                 self.owners.close()
 
-    def stages(self, listing: Listing) -> Tables:
-        """Only the steps that were asked for, the cheap ones first."""
-        options = self.options
-        tables = self.guarded(listing.collect(self.proc, options))
-        tables = self.keep(tables, self.early)
-        if options.programs and "program" in listing.record._fields:
-            tables = tables if listing.owned else self.attribute(tables)
-        tables = self.keep(tables, self.late)
-        wanted = listing.names(options)
+    def rows(self, listing: Listing) -> Pieces:
+        """The steps that were asked for, the cheap ones first."""
+        tables = self.allowed(listing.collect(self.proc, self.options, self.outcome))
+        tables = kept(tables, self.plan.early)
+        if self.options.programs and "program" in listing.record._fields and not listing.owned:
+            tables = self.attribute(tables)
+        tables = kept(tables, self.plan.late)
+        wanted = listing.names(self.options)
         return self.resolve(tables, wanted) if wanted else tables
 
-    def counts(self) -> tuple[Listing, Tables]:
+    def counts(self) -> Section:
         """The rows of all listings, counted by the values of some fields."""
         from .stages.count import count
 
-        def tables() -> Tables:
-            for listing in found:
-                yield from self.stages(listing)
-                if self.ended:
+        def tables() -> Pieces:
+            for listing in self.plan.listings:
+                yield from self.rows(listing)
+                if self.outcome.ended:
                     return
 
-        found = self.listings()
         table = count(tables(), self.options.count_by, self.options.top)
-        listing = found[0]._replace(name="counts", record=table.record, text=None)
-        return listing, self.counted(iter([table]))
+        listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
+        return Section(listing, self.counted(iter([table])))
 
-    def arranged(self, listing: Listing, tables: Tables) -> tuple[Listing, Tables]:
-        options = self.options
-        if options.sort and set(options.sort_keys) <= {*listing.record._fields}:
-            from .stages.sort import sorted_table
-
-            whole = joined(listing.record, rows_of(tables))
-            tables = iter([sorted_table(whole, options.sort)])
-        return listing, self.counted(tables)
-
-    def guarded(self, tables: Tables) -> Tables:
-        """A listing that cannot go on ends here, with its message and the run's status."""
-        try:
+    def ordered(self, listing: Listing, tables: Pieces) -> Pieces:
+        """With --sort: the rows of each layout in that order."""
+        if not self.options.sort or not {*self.options.sort_keys} <= {*listing.record._fields}:
             yield from tables
-        except Stop as stop:
-            if self.library:
-                raise
-            self.ended, self.status = True, stop.status
-            if stop.message:
-                self.proc.warn(stop.message)
-                self.proc.troubles.append(stop.message)
+            return
+        from .stages.sort import sorted_table
+
+        parts: list[Table] = []
+        for table in tables:
+            if isinstance(table, Table):
+                parts.append(table)
+            elif isinstance(table, Layout):
+                if parts:
+                    yield sorted_table(joined(listing.record, parts), self.options.sort)
+                parts = []
+                yield table
+        if parts:
+            yield sorted_table(joined(listing.record, parts), self.options.sort)
+
+    def allowed(self, pieces: Iterator[Piece]) -> Pieces:
+        """What a collector yields, up to where netstat's rules end the listing or the run."""
+        try:
+            for piece in pieces:
+                if isinstance(piece, Missing):
+                    self.report(piece)
+                else:
+                    yield piece
+        except (Missing, Stop) as stop:
+            try:
+                self.report(stop)
+            except Stop as end:
+                stop = end
+            else:
+                return
+            if self.outcome.library:
+                raise stop from None
+            self.outcome.end(stop.message, stop.status)
             if stop.remark:
                 yield Remark(stop.remark)
 
-    def keep(self, tables: Tables, part: Any) -> Tables:
-        """The rows that this part of the filter lets pass."""
-        if part is None or not part.parts:
-            return tables
-        return (part.keep(table) if isinstance(table, Table) else table for table in tables)
+    def report(self, stop: Missing | Stop) -> None:
+        """netstat's rule for a table that cannot be opened; Stop where it ends the run.
 
-    def attribute(self, tables: Tables) -> Tables:
+        Not there: silence, unless it was asked for by name (that ends the run) or -v is on. Any
+        other reason ends the run whatever was asked. -4 and -6 without a protocol skip what is
+        missing, but for the rare families.
+        """
+        if isinstance(stop, Stop):
+            raise stop
+        if stop.forbids:
+            raise Stop(f"{stop.path}: {reason(stop.error)}", 255) from None
+        message = f"netstat: no support for `{stop.name}' on this system."
+        if self.options.skip_missing and not stop.rare:
+            return
+        if self.options.explicit:
+            raise Stop(message) from None
+        if self.options.verbose:
+            self.outcome.warn(message)
+
+    def attribute(self, tables: Pieces) -> Pieces:
         """Who holds each socket; all rows are needed before the first can be named."""
-        from .stages.owners import Owners
+        from .stages.owners import Owners, crowded
 
-        options = self.options
         if self.owners is None:
             crowd = crowded(self.proc)
-            every = options.structured or (self.filter and "processes" in self.filter.fields)
-            self.owners = Owners(self.proc, options, bool(every), crowd)
-        try:
-            everything = list(tables)
-        except BaseException:
-            self.owners.close()
-            raise
+            self.owners = Owners(self.proc, self.options, self.outcome, self.plan.every, crowd)
+        everything = list(tables)
         rows = list(rows_of(everything))
         self.owners.attribute(rows)
-        if self.library and self.owners.failure:
+        if self.outcome.library and self.owners.failure:
             raise Stop(self.owners.failure)
-        for table in rows if options.structured else ():
-            pairs = zip(table["inode"], table["pid"])
-            self.unowned += len([inode for inode, pid in pairs if inode and pid is None])
+        if self.options.structured:
+            self.outcome.unowned += sum(map(unowned, rows))
+            self.outcome.owner_reasons = self.owners.reasons()
         yield from everything
 
-    def resolve(self, tables: Tables, wanted: Any) -> Tables:
+    def resolve(self, tables: Pieces, wanted: Any) -> Pieces:
         from .stages.names import Names
 
         if self.names is None:
-            self.names = Names(self.options, self.proc)
+            self.names = Names(self.options, self.outcome)
         return iter(self.names.resolve(tables, wanted))
 
-    def counted(self, tables: Tables) -> Tables:
+    def counted(self, tables: Pieces) -> Pieces:
         for table in tables:
-            self.matched += len(table) if isinstance(table, Table) else 0
+            self.outcome.matched += len(table) if isinstance(table, Table) else 0
             yield table
 
-    def incomplete(self) -> list[dict[str, Any]]:
-        """What is missing from what was given, and why."""
-        missing: list[dict[str, Any]] = [
-            {"what": "table", "reason": reason, "count": None} for reason in self.proc.troubles
-        ]
-        names = ("what", "reason", "count")
-        missing += [dict(zip(names, found)) for found in dict.fromkeys(self.proc.unseen)]
-        if self.unowned:
-            reason = "; ".join(self.owners.reasons()) or "no process is seen to hold it"
-            missing.append({"what": "owner", "reason": reason, "count": self.unowned})
-        return missing
+
+def no_heading(options: Options) -> str:
+    return ""
 
 
-def rows_of(tables: Iterable[Table | Remark]) -> Iterator[Table]:
+def kept(tables: Pieces, part: Any) -> Pieces:
+    """The rows that this part of the filter keeps."""
+    if part is None or not part.parts:
+        return tables
+    return (part.keep(table) if isinstance(table, Table) else table for table in tables)
+
+
+def rows_of(tables: Iterable[Table | Remark | Layout]) -> Iterator[Table]:
     """The tables alone, without what netstat remarks between them."""
     return (table for table in tables if isinstance(table, Table))
 
 
-CROWD = 50_000  # sockets from which a second thread is worth its start
-
-
-def crowded(proc: Proc) -> bool:
-    """Are there so many sockets that their owners should be sought by two threads?
-
-    `sockets: used 1234` is the first line of /proc/net/sockstat.
-    """
-    try:
-        used = proc.read("net/sockstat").split()[2]
-    except (OSError, IndexError):
-        return False
-    return used.isdecimal() and int(used[:9]) >= CROWD and (os.cpu_count() or 1) > 1
-
-
-def check(run: Run) -> None:
-    """What no listing can answer is the user's mistake, told before anything is printed: a
-    field that none has (the valid ones are listed), a filter about what this table lacks."""
-    options = run.options
-    if run.filter:
-        for listing in run.listings():
-            run.filter.check(listing.record)
-    names = [*options.columns, *options.sort_keys]
-    if names:
-        valid = dict.fromkeys(name for found in run.listings() for name in found.record._fields)
-        for name in names:
-            if name not in valid:
-                hint = nearest(name, valid)
-                raise Misuse(f"no field `{name}' here{hint}; the fields are: {', '.join(valid)}")
+def unowned(table: Table) -> int:
+    """How many sockets of a table have an inode and no owner."""
+    pairs = zip(table["inode"], table["pid"])
+    return len([inode for inode, pid in pairs if inode and pid is None])
 
 
 def put(out: BinaryIO, piece: bytes = b"", flush: bool = False) -> None:
-    """What cannot be written ends the program. That nobody reads on is nothing to speak of:
-    Windows, which has no SIGPIPE, calls it an invalid argument."""
+    """Write; Stop where that fails. A closed pipe (EPIPE; EINVAL on Windows, which has no
+    SIGPIPE) ends the program without a message. A slow reader is waited for, even where the pipe
+    does not block."""
     rest = memoryview(piece)
     try:
-        while rest:  # PYTHONUNBUFFERED gives us the bare file, which may take a part only
-            taken = out.write(rest)
-            if taken is None:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            rest = rest[taken:]
-        if flush:
-            out.flush()
+        while rest:
+            try:
+                # PYTHONUNBUFFERED gives us the bare file, which may take a part only
+                taken = out.write(rest)
+            except BlockingIOError as error:
+                taken = error.characters_written
+            rest = rest[taken or 0 :]
+            if rest:
+                wait_for_reader(out)
+        while flush:
+            try:
+                out.flush()
+                flush = False
+            except BlockingIOError:
+                wait_for_reader(out)
     except OSError as error:
         gone = error.errno in (errno.EPIPE, errno.EINVAL)
         raise Stop("" if gone else f"pynetstat: standard output: {reason(error)}") from error
 
 
-def bare(proc: Proc) -> None:
-    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
-    try:
-        os.stat(proc.path("net"))
-    except OSError as error:
-        if error.errno == errno.ENOENT:  # anything else is told table by table
-            proc.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")
+def wait_for_reader(out: BinaryIO) -> None:
+    """Return when the output takes more; at once where nobody can tell."""
+    import select
+
+    if hasattr(select, "poll"):
+        ready = select.poll()
+        ready.register(out.fileno(), select.POLLOUT)
+        ready.poll()
 
 
 LINUX = sys.platform.startswith("linux")
 
 
-def show(options: Options, proc: Proc, out: BinaryIO) -> int:
-    """Print what was asked for, again and again under -c; the exit status."""
-    run = Run(options, proc)
-    check(run)
-    if options.source != "psutil" and (LINUX or options.root != "/proc") and options.silent:
-        bare(proc)
-    render = formats.find(options)
-    rounds = 0
-    while True:
-        run.matched = 0
-        run.options = run.options.replace(round=rounds + 1)
-        for piece in render(run.gather(), run.options, run.incomplete):
-            put(out, piece)
-        put(out, flush=True)
-        if run.owners and not rounds:
-            run.owners.last_notice()
-        rounds += 1
-        if run.status or not options.repeated or rounds == options.rounds:
-            empty = options.fail_if_empty and not run.matched
-            return run.status or (1 if proc.troubles or empty else 0)
-        gc.collect()  # the entry point turned it off
-        time.sleep(options.interval)
+def warn_without_proc_net(plan: Plan, proc: Proc, outcome: Outcome) -> None:
+    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
+    options = plan.options
+    reads_proc = options.source != "psutil" and (LINUX or options.root != "/proc")
+    if not (reads_proc and options.silent):
+        return
+    try:
+        os.stat(proc.path("net"))
+    except OSError as error:
+        if error.errno == errno.ENOENT:  # anything else is told table by table
+            outcome.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")

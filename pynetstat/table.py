@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, groupby, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, compress, groupby
 from typing import TYPE_CHECKING, Any
 
 from .text import decoded
@@ -37,7 +37,7 @@ class Table:
     def __iter__(self) -> Iterator[Any]:
         """The records, their text decoded."""
         columns = map(self.readable, self.record._fields)
-        return map(tuple.__new__, repeat(self.record), zip(*columns))
+        return map(self.record._make, zip(*columns))
 
     def readable(self, name: str) -> Sequence[Any]:
         """A field as Python and JSON want it: text decoded from the kernel's bytes."""
@@ -47,34 +47,28 @@ class Table:
         kind = str(self.record.__annotations__.get(name, "str"))
         return decoded(field) if "str" in kind else field
 
+    def pick(self, rows: Sequence[int]) -> Table:
+        """The rows of these numbers, in this order. A field is picked when it is first read."""
+
+        def picked(name: str) -> Callable[[], list[Any]]:
+            return lambda: list(map(self[name].__getitem__, rows))
+
+        return Table(self.record, len(rows), **{name: picked(name) for name in self.fields})
+
     def keep(self, mask: Iterable[Any]) -> Table:
         """The rows whose place in the mask is true."""
-        chosen = list(map(bool, mask))
-        names = list(self.fields)
-        fields = {name: Kept(self, name, chosen) for name in names}
-        return Table(self.record, sum(chosen), **fields)
-
-    def order(self, rows: Sequence[int]) -> Table:
-        """The rows of these numbers, in this order."""
-        fields = {name: list(map(self[name].__getitem__, rows)) for name in self.fields}
-        return Table(self.record, len(rows), **fields)
-
-
-class Kept:
-    """A field of a table of which some rows were kept, not yet asked for."""
-
-    def __init__(self, table: Table, name: str, chosen: Sequence[bool]) -> None:
-        self.table, self.name, self.chosen = table, name, chosen
-
-    def __call__(self) -> list[Any]:
-        return list(compress(self.table[self.name], self.chosen))
+        return self.pick(list(compress(range(self.length), mask)))
 
 
 def joined(record: Any, tables: Iterable[Table]) -> Table:
-    """Several tables of one record type as one."""
+    """Several tables of one record type as one. A field is joined when it is first read."""
     parts = list(tables)
+
+    def together(name: str) -> Callable[[], list[Any]]:
+        return lambda: list(chain.from_iterable(part[name] for part in parts))
+
     names = dict.fromkeys(name for part in parts for name in part.fields)
-    fields = {name: [value for part in parts for value in part[name]] for name in names}
+    fields = {name: together(name) for name in names}
     return Table(record, sum(map(len, parts)), **fields)
 
 

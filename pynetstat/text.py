@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,37 @@ if TYPE_CHECKING:
     pass
 
 
-# C0 and DEL, C1 (U+0080-U+009F), bidirectional and invisible format characters, line and
-# paragraph separators, and (as surrogates) the bytes that are not UTF-8.
+# C0 and DEL, C1 (U+0080-U+009F), blanks other than the blank, bidirectional and invisible format
+# characters, line and paragraph separators, and (as surrogates) the bytes that are not UTF-8.
 @cache
 def unsafe() -> re.Pattern[str]:
     """The pattern of those; compiled when first wanted."""
     return re.compile(
-        "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-        "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
-        "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+        "[\x00-\x1f\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+        "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+        "\U00013430-\U00013440\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
     )
+
+
+MARKS = 4  # combining marks on one letter; no language writes more
+
+
+def cleaned(text: str, replace: str | Callable[[re.Match[str]], str] = "?") -> str:
+    """Text in which each unsafe character, and each mark too many on one letter, is replaced."""
+    from unicodedata import category
+
+    text = unsafe().sub(replace, text)
+    marks = "".join({letter for letter in text if category(letter) in ("Mn", "Me")})
+    return re.sub(f"(?<=[{marks}]{{{MARKS}}})[{marks}]", replace, text) if marks else text
+
+
+def valid(text: str) -> str:
+    """Text that Python has from the operating system, as valid UTF-8; a byte that is none
+    becomes `\\xNN`."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def safe(text: str) -> str:
@@ -29,7 +50,7 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     characters = text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-    return unsafe().sub("?", characters).encode("utf-8").decode("latin-1")
+    return cleaned(characters).encode("utf-8").decode("latin-1")
 
 
 def safe_cells(cells: Iterable[Any]) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import json
 import os
 import re
 import resource
@@ -32,6 +33,9 @@ import etc
 import trees
 from runner import invoke
 
+from pynetstat.cli.types import tabular_formats
+from pynetstat.formats import OWN
+
 MOST = 2 << 30  # bytes of memory that a run may take
 PATIENCE = 20  # seconds
 LISTS = (
@@ -41,7 +45,7 @@ LISTS = (
     "-r --ipx", "-r --x25", "-r --ddp", "-v", "-tSlp", "-taN", "--diagnose --interval 0.1",
     "--diagnose --interval 0.1", "-ta --count-by state,remote_network/24", "-tan --sort -inode",
 )  # fmt: skip
-FORMATS = ("classic", "classic", "json", "jsonl", "csv", "tsv", "plain", "html")
+FORMATS = (*["classic"] * 12, *OWN, *tabular_formats())
 # What of kernel-shaped trees is the same in both, byte for byte
 BESIDE = (
     "-tuwUan", "-tuwUa", "-tuwUaneo", "-tuwUnWao", "-ln", "-tn", "-anpe", "-San", "-Sne",
@@ -90,8 +94,14 @@ def wrong(words: list[str]) -> str | None:
         return f"status {result.exit_code}"
     if CONTROLS.search(result.stdout_bytes) and "tsv" not in words:
         return f"control byte: {CONTROLS.search(result.stdout_bytes)}"
+    if CONTROLS.search(result.stderr_bytes):
+        return f"control byte on stderr: {result.stderr_bytes!r}"
     if "Traceback" in result.stderr:
         return result.stderr
+    for format in ("json", "jsonl"):
+        if format in words:
+            for text in [result.stdout] if format == "json" else result.stdout.splitlines():
+                json.loads(text).items()
     return None
 
 
@@ -100,6 +110,8 @@ def damaged(seed: int, folder: Path, runs: int = 4) -> list[str]:
     random = Random(seed)
     root = folder / str(seed)
     trees.write(random, root, trees.INTERFACES[:8])
+    if seed % 2:
+        trees.hostile(random, root)
     trees.damage(random, root)
     found = []
     for _ in range(runs):
@@ -236,7 +248,6 @@ def guided(seconds: int, folder: Path) -> None:
         import pynetstat.cli
         import pynetstat.collectors as collectors
         import pynetstat.stages.owners
-        from pynetstat.kernel.proc import Proc
         from pynetstat.options import Options, listings
         from pynetstat.run import show
 
@@ -266,7 +277,7 @@ def guided(seconds: int, folder: Path) -> None:
         path = folder / "net" / file
         path.write_bytes(data[1:])
         sink: Any = Sink()
-        show(options, Proc(str(folder)), sink)
+        show(options.replace(root=str(folder)), sink)
         path.unlink()
 
     corpus = folder / "corpus"

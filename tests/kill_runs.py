@@ -18,7 +18,7 @@ import time
 from bench import load
 
 import pynetstat
-from pynetstat import run as running
+from pynetstat.stages import owners as running
 
 MARK = "PYNETSTAT_KILLED"  # in the environment of every run, and of whatever it starts
 

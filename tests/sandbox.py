@@ -72,7 +72,7 @@ def main() -> None:
     import fcntl  # noqa: F401
 
     import pynetstat.__main__
-    from pynetstat import run
+    from pynetstat.stages import owners as run
 
     run.CROWD = 0  # as on a host with many sockets
     os.cpu_count = lambda: 2  # type: ignore[assignment]

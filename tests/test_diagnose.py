@@ -26,8 +26,8 @@ from pynetstat import diagnosis
 from pynetstat.diagnosis import explain, host
 from pynetstat.diagnosis.glossary import WORDS
 from pynetstat.diagnosis.rule import Finding, Limits, Rule
-from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the rules read /proc")
 
@@ -602,7 +602,7 @@ def test_no_python_call_per_row(tmp_path: Path) -> None:
         gc.disable()
         sys.setprofile(count)
         try:
-            diagnosis.judge(host.Host(options, Proc(options.root)))
+            diagnosis.judge(host.Host(options, Outcome()))
         finally:
             sys.setprofile(None)
             gc.enable()

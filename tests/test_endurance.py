@@ -24,8 +24,8 @@ from runner import invoke
 from pynetstat import cells
 from pynetstat.cli import main
 from pynetstat.kernel import decode, sockdiag
-from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages.names import Names
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells of memory")
@@ -133,7 +133,7 @@ def test_what_is_remembered_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> N
         cells.port_texts(range(start % 65536, min(start % 65536 + 2000, 65536)))
     assert len(decode._addresses) <= decode.REMEMBERED + 2000
     assert len(sockdiag._texts[2]) <= sockdiag.REMEMBERED + 4000
-    known = Names(Options(), Proc())
+    known = Names(Options(), Outcome())
     monkeypatch.setattr("pynetstat.stages.names.REMEMBERED", 1000)
     for start in range(100_000, 104_000, 500):
         known.user_names(set(range(start, start + 500)))
@@ -143,7 +143,7 @@ def test_what_is_remembered_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> N
 def test_names_that_are_forgotten_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A full memory starts afresh, and the round in which it does lacks no name."""
     monkeypatch.setattr("pynetstat.stages.names.REMEMBERED", 10)
-    known = Names(Options(), Proc())
+    known = Names(Options(), Outcome())
     monkeypatch.setattr(known, "host_name", lambda address: f"name of {address}")
     known.ask({f"10.0.0.{last}" for last in range(20)})
     known.ask({"10.0.0.1", "10.0.1.1"})
@@ -156,7 +156,7 @@ def test_threads_that_hang_are_not_joined_by_more(monkeypatch: pytest.MonkeyPatc
     from threading import Event
 
     never = Event()
-    known = Names(Options(resolve_timeout=0.01), Proc())
+    known = Names(Options(resolve_timeout=0.01), Outcome())
     monkeypatch.setattr(known, "host_name", lambda address: never.wait(60))
     for number in range(20):
         known.ask({f"10.0.{number}.{last}" for last in range(40)})

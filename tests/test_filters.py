@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,10 @@ from hypothesis import strategies as st
 from pynetstat.collectors.linux import inet, unix
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Misuse, Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages.filters import Filter, FilterError, from_options, parse
+from pynetstat.stages.filters.hosts import ports
+from pynetstat.stages.filters.patterns import pattern
 from pynetstat.table import Table, joined
 
 TITLE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
@@ -81,16 +85,16 @@ def proc(tmp_path_factory: pytest.TempPathFactory) -> Proc:
     for name, rows in FILES.items():
         title = "Num RefCount Protocol Flags Type St Inode Path\n" if name == "unix" else TITLE
         (root / "net" / name).write_text(title + rows)
-    ports = root / "sys/net/ipv4"
-    ports.mkdir(parents=True)
-    (ports / "ip_local_port_range").write_text("40000\t40003\n")
+    settings = root / "sys/net/ipv4"
+    settings.mkdir(parents=True)
+    (settings / "ip_local_port_range").write_text("40000\t40003\n")
     return Proc(str(root))
 
 
 @pytest.fixture(scope="module")
 def tables(proc: Proc) -> list[Table]:
     options = Options(all=True, tcp=True, udp=True, raw=True, root=proc.root, source="proc")
-    found = [*inet.collect(proc, options), *unix.collect(proc, options)]
+    found = [*inet.collect(proc, options, Outcome()), *unix.collect(proc, options, Outcome())]
     result = [table for table in found if isinstance(table, Table) and len(table)]
     for table in result:
         owners = [OWNERS.get(inode, (None, None, None)) for inode in table["inode"]]
@@ -856,7 +860,9 @@ def test_ss_finds_the_same_sockets(template: str, world: World) -> None:
     theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
     options = Options(all=True, tcp=True, udp=True, source="proc")
     proc = Proc()
-    table = joined(inet.InetSocket, (one for one in inet.collect(proc, options) if len(one)))
+    table = joined(
+        inet.InetSocket, (one for one in inet.collect(proc, options, Outcome()) if len(one))
+    )
     table = parse(expression).keep(table)
     sides = ("local_address", "local_port", "remote_address", "remote_port")
     ours = {
@@ -885,5 +891,68 @@ def test_ss_finds_the_same_unix_sockets(expression: str, world: World) -> None:
     own = {os.fstat(made.fileno()).st_ino for made in world.sockets}
     theirs = {int(words[-3]) for words in ask_ss("-Hxan", *expression.split())}
     options = Options(all=True, families=("unix",))
-    tables = [table for table in unix.collect(Proc(), options) if isinstance(table, Table)]
+    tables = [
+        table for table in unix.collect(Proc(), options, Outcome()) if isinstance(table, Table)
+    ]
     assert kept(parse(expression), tables) & own == theirs & own
+
+
+def test_ranges_of_ports_that_overlap() -> None:
+    """Thousands of them cost no more than their bits."""
+    assert ports(",".join(f"{first}-65535" for first in range(1, 15_000))) == set(range(1, 65536))
+    assert ports("5-7,6-9,80") == {5, 6, 7, 8, 9, 80}
+    assert ports("0-2") == {1, 2} and ports("65535-65535,0") == {65535}
+    with pytest.raises(ValueError, match="0 is no port"):
+        ports("0-0")
+
+
+# Regular expressions that a name cannot make endless
+
+ENDLESS = ["(a+)+$", "^(a|a)*$", r"(\w+\s*)+:", ".*.*.*.*x", "(a{1,20}){1,20}b", "(?i)(A*)*B"]
+
+
+@pytest.mark.parametrize("expression", ENDLESS)
+def test_an_expression_that_re_would_never_end(expression: str) -> None:
+    """`re` takes longer than hours for the name; each of its letters is looked at once here."""
+    names = ["a" * 400 + "!", "a" * 400]
+    found = parse(f"program ~ '{expression}'").mask(Table(inet.InetSocket, 2, program=names))
+    assert list(found) == [False, expression in ENDLESS[:2]]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["(?=a)", "(?!a)", "(?<=a)b", r"(a)\1", "(a)(?(1)b|c)", "(){4000000000}", "a{9999}"],
+)
+def test_an_expression_that_is_refused(expression: str) -> None:
+    with pytest.raises(FilterError, match="a regular expression, but"):
+        parse(f"program ~ '{expression}'")
+
+
+PIECES = st.sampled_from(
+    ["a", "b", ".", r"\w", r"\d", "[ab]", "[^a]", r"\s", "^", "$", r"\b", r"\B", r"\Z", r"\A", "A",
+     "é", "-", r"\.", "[a-c-]", "(?i:a)", ""]
+)  # fmt: skip
+EXPRESSIONS = st.recursive(
+    PIECES,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map(lambda two: f"({two[0]}|{two[1]})"),
+        st.tuples(
+            inner,
+            st.sampled_from(["*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{,2}", "{2,}"]),
+        ).map(lambda two: f"(?:{two[0]}){two[1]}"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(["", "(?i)", "(?m)", "(?s)", "(?a)"]),
+    EXPRESSIONS,
+    st.lists(st.text("abcABC -.1é\n", max_size=8), min_size=5, max_size=5),
+)
+@settings(max_examples=300, deadline=None)
+def test_expressions_as_re_has_them(flags: str, expression: str, texts: list[str]) -> None:
+    search = pattern(flags + expression)
+    for text in texts:
+        assert search(text) is bool(re.search(flags + expression, text)), text

@@ -5,20 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tree, tcp_file
+from conftest import Tree, needs_namespaces, needs_root, tcp_file
 from runner import invoke
-from tabulate import tabulate_formats
 
 from pynetstat.cli import main
-from pynetstat.formats.structured import harmless, objects
+from pynetstat.cli.types import tabular_formats
+from pynetstat.formats.structured import cell, harmless, objects
 from pynetstat.options import Options
 from pynetstat.table import Table
+from pynetstat.text import safe
 
 NASTY = "\x1b[2Jevil\n=cmd|' /C calc'!A1\t\x7f\xc2\x9b31m\xe2\x80\xaeabc\xff"  # one char a byte
 
@@ -98,7 +101,7 @@ def test_csv_harms_neither_terminal_nor_spreadsheet(capture: str) -> None:
     assert harmless("\x1b[0m") == "\\x1b[0m" and harmless("\u202e") == "\\u202e"
 
 
-@pytest.mark.parametrize("name", tabulate_formats)
+@pytest.mark.parametrize("name", tabular_formats())
 def test_tabulate(name: str, capture: str) -> None:
     text = out("-tapn", "--proc", capture, "--format", name)
     assert b"127.0.0.1" in text
@@ -149,3 +152,67 @@ def test_the_schema_is_printed() -> None:
     assert schema["$schema"].startswith("https://json-schema.org/")
     here = Path(main.callback.__code__.co_filename).parents[1] / "schema.json"  # type: ignore[union-attr]
     assert json.loads(here.read_text()) == schema
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1", "'=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("  =1", "'  =1"),
+        ("\u3000=1", "\\u3000=1"),
+        ("\xa0+1", "\\u00a0+1"),
+        ("\x01@a", "\\x01@a"),
+        ("a;=cmd", "a;'=cmd"),
+        ('a;"=cmd"', 'a;\'"=cmd"'),
+        ("a,b; -c|@d", "a,b;' -c|'@d"),
+        ("a-b=c@d", "a-b=c@d"),
+        ("e\u0301" * 9, "e\u0301" * 9),
+        ("e" + "\u0301" * 5, "e" + "\u0301" * 4 + "\\u0301"),
+    ],
+)
+def test_what_a_spreadsheet_might_run(text: str, written: str) -> None:
+    """In any country's: it splits cells at `;` or tabs as well, and knows signs of full width."""
+    assert harmless(text) == written
+
+
+def test_text_within_records_is_harmless_too() -> None:
+    value = [{"program": "a;=cmd", "pid": -1}]
+    assert json.loads(cell(value)) == [{"program": "a;'=cmd", "pid": -1}]
+
+
+def test_marks_and_blanks_that_cannot_be_told_apart() -> None:
+    """One for one, so that the columns keep their width."""
+    for text, shown in [
+        ("a\u2800b\u3000c\xa0d\u2009e", "a?b?c?d?e"),
+        ("\u2800", "?"),
+        ("e" + "\u0301" * 200, "e" + "\u0301" * 4 + "?" * 196),
+        ("\u05d0\u05b8\u05c1\u0591", "\u05d0\u05b8\u05c1\u0591"),
+        ("\U00013430\U00013438", "??"),
+        ("Vi\u1ec7t \u65e5\u672c", "Vi\u1ec7t \u65e5\u672c"),
+    ]:
+        assert safe(text.encode().decode("latin-1")) == shown.encode().decode("latin-1")
+
+
+def test_a_path_that_is_no_utf_8(tmp_path: Path) -> None:
+    """The document stays valid UTF-8, and nothing reaches stderr raw."""
+    root = os.fsdecode(bytes(tmp_path) + b"/\xff\x1b[1m")
+    result = invoke(main, ["-tn", "--json", "--proc", root])
+    reason = json.loads(result.stdout)["incomplete"][0]["reason"]
+    assert reason.encode("utf-8") and "\x1b" not in result.stderr
+    result = invoke(main, ["-rn", "--json", "--proc", root])
+    reason = json.loads(result.stdout)["incomplete"][0]["reason"]
+    assert "\\xff\x1b[1m/net/route" in reason and "??[1m/net/route" in result.stderr
+
+
+@needs_namespaces
+@needs_root
+def test_a_host_that_is_called_anything() -> None:
+    name = b"h\xc3\xa9\xff\x1b"
+    script = (
+        "import os, sys, socket; socket.sethostname(bytes.fromhex(sys.argv[1]));"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pynetstat', '-tn', '--json'])"
+    )
+    command = ["unshare", "--uts", "--net", sys.executable, "-c", script, name.hex()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout)["host"] == "h\xe9\\xff\x1b"

@@ -13,7 +13,14 @@ from random import Random
 import fuzz
 import pytest
 import trees
-from conftest import Tree, needs_namespaces, needs_netstat, needs_root
+from conftest import (
+    TCP_HEADING,
+    Tree,
+    needs_namespaces,
+    needs_netstat,
+    needs_root,
+    tcp_file,
+)
 from runner import invoke
 
 from pynetstat.cli import main
@@ -154,8 +161,6 @@ def test_a_line_without_an_end(filler: str, tmp_path: Path) -> None:
 
 
 def test_a_process_s_files_may_be_anything(proc_tree: Tree) -> None:
-    from conftest import tcp_file
-
     root = proc_tree(tcp=tcp_file(3), tcp6=tcp_file(0))
     for pid, make in enumerate((trees.fifo, trees.zeros, trees.directory, trees.looped), 100):
         (root / str(pid) / "fd").mkdir(parents=True)
@@ -186,3 +191,72 @@ def test_numbers_of_any_length(number: str, share: float, tmp_path: Path) -> Non
         path.write_text(re.sub(r"\b\d+\b", changed, path.read_text("latin-1")), "latin-1")
     for options in ONE_OF_EACH:
         assert fuzz.wrong([*shlex.split(options), "--proc", str(tmp_path)]) is None, options
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ("-tan --filter autobound", "sys/net/ipv4/ip_local_port_range"),
+        ("--diagnose --interval 0.1", "net/tcp"),
+        ("--diagnose --interval 0.1", "sys/net/ipv4/ip_local_port_range"),
+        ("--diagnose --interval 0.1", "net/sockstat"),
+        ("-tanp", "net/sockstat"),
+    ],
+)
+@pytest.mark.parametrize("writer", [False, True])
+def test_a_pipe_in_place_of_a_small_file(
+    options: str, name: str, writer: bool, proc_tree: Tree
+) -> None:
+    """Nobody writes, or somebody has it open and never writes: no run waits for it."""
+    root = proc_tree(tcp=tcp_file(3), tcp6=tcp_file(0))
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    end = os.open(path, os.O_RDWR) if writer else -1
+    try:
+        assert fuzz.wrong([*options.split(), "--proc", str(root)]) in (None, "status 2")
+    finally:
+        if writer:
+            os.close(end)
+
+
+@needs_namespaces
+@needs_root
+def test_pipes_in_place_of_the_system_s_files(tmp_path: Path) -> None:
+    """/etc/services, networks and protocols that nobody writes: the numbers stay."""
+    script = f"mkfifo {tmp_path}/pipe\n"
+    for name in ("services", "networks", "protocols"):
+        if os.path.exists(f"/etc/{name}"):
+            script += f"mount --bind {tmp_path}/pipe /etc/{name}\n"
+    script += f"{sys.executable} -m pynetstat -tuwl --numeric-hosts\n"
+    script += f"{sys.executable} -m pynetstat -g; {sys.executable} -m pynetstat -r"
+    command = ["unshare", "--net", "--mount", "sh", "-ec", script]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert "Active Internet" in done.stdout and "Kernel IP routing table" in done.stdout
+
+
+def test_notices_have_their_bounds(tmp_path: Path) -> None:
+    """A file of nothing but lines that are no rows; each round tells the first thousand."""
+    (tmp_path / "net").mkdir()
+    for name in ("tcp", "tcp6"):
+        (tmp_path / "net" / name).write_text(f"{TCP_HEADING}\n" + "garbage\n" * 3000)
+    for rounds in (1, 2):
+        words = ["-tan", "--proc", str(tmp_path), "--count", str(rounds), "--interval", "0"]
+        said = invoke(main, words).stderr.splitlines()
+        assert len(said) == 1001 * rounds
+        assert said[1000] == "(1,000 notices; no more are shown.)"
+
+
+@pytest.mark.parametrize("options", ["-tan", "-xan", "-rn", "-tan --json"])
+def test_a_file_of_gigabytes_without_a_line(options: str, tmp_path: Path) -> None:
+    def sparse(path: Path) -> None:
+        with path.open("wb") as file:
+            file.truncate(2 << 30)
+
+    words = [*options.split(), "--proc", all_alike(tmp_path / "proc", sparse)]
+    assert fuzz.wrong(words) is None
+    result = invoke(main, words)
+    assert re.search("File too large|required field", result.stderr)
+    assert len(result.stderr.splitlines()) < 20
+    assert result.exit_code == 1

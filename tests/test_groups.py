@@ -15,6 +15,7 @@ from test_routes import CAPTURES, NUMERIC, printed
 from pynetstat.collectors.linux.groups import GROUPS, Group
 from pynetstat.kernel.proc import BLOCK, Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.table import Table
 
 HEADING = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter"
@@ -36,7 +37,7 @@ def group(address: str = "010000E0", users: int = 1) -> str:
 
 
 def collected(root: Path, **options: Any) -> list[Group]:
-    tables = GROUPS.collect(Proc(str(root)), Options(groups=True, **options))
+    tables = GROUPS.collect(Proc(str(root)), Options(groups=True, **options), Outcome())
     return [row for part in tables if isinstance(part, Table) for row in part]
 
 
@@ -157,7 +158,7 @@ def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
     proc = over(
         igmp="\n".join([HEADING, device("eth0"), group(), *lines]), igmp6="\n".join([SIX, *lines])
     )
-    tables = GROUPS.collect(proc, Options())
+    tables = GROUPS.collect(proc, Options(), Outcome())
     found = [row for part in tables if isinstance(part, Table) for row in part]
     assert found[0] == Group("eth0", "inet", "224.0.0.1", 1)
     assert Group("eth0", "inet6", "ff02::fb", 3) in found

@@ -23,10 +23,11 @@ from sandbox import NUMBERS
 from test_owners import process
 
 import pynetstat
-from pynetstat import run as running
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages import owners
+from pynetstat.stages import owners as running
 from pynetstat.table import Table
 
 SANDBOX = str(Path(__file__).with_name("sandbox.py"))
@@ -157,7 +158,7 @@ def test_a_process_that_is_new_at_the_second_look(
 ) -> None:
     root = proc_tree(tcp=tcp_file(2), tcp6=tcp_file(0))
     process(root, "7", b"old\0", f3="socket:[1000]")
-    found = owners.Owners(Proc(str(root)), Options())
+    found = owners.Owners(Proc(str(root)), Options(), Outcome())
     next(found.scan)
     process(root, "8", b"new\0", f3="socket:[1001]")
     table = Table(dict, 2, inode=[1000, 1001], state=["LISTEN"] * 2)
@@ -172,7 +173,7 @@ def test_nothing_is_looked_at_twice_without_need(
     process(root, "7", b"prog\0", f3="socket:[1000]")
     monkeypatch.setattr(owners.Owners, "threads", lambda *_: pytest.fail("second look"))
     for every in (False, True):
-        found = owners.Owners(Proc(str(root)), Options(), every)
+        found = owners.Owners(Proc(str(root)), Options(), Outcome(), every)
         found.attribute([Table(dict, 1, inode=[1000], state=["LISTEN"])])
 
 
@@ -183,7 +184,7 @@ def test_the_second_look_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     thread = threading.Thread(target=ended.wait)
     thread.start()
     try:
-        found = owners.Owners(Proc(), Options())
+        found = owners.Owners(Proc(), Options(), Outcome())
         found.attribute([Table(dict, 1, inode=[(1 << 40) + 1], state=["LISTEN"])])
         assert found.cut and [why for why in found.reasons() if "threads" in why]
     finally:
@@ -204,7 +205,7 @@ def test_too_few_descriptors_are_told(limit: int, crowd: int) -> None:
         "    if not module.name.startswith(('pynetstat.collectors.p', 'pynetstat.__main')):\n"
         "        importlib.import_module(module.name)\n"
         "import pynetstat.__main__\n"
-        f"pynetstat.run.CROWD = {crowd}\n"
+        f"pynetstat.stages.owners.CROWD = {crowd}\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({limit + 1}, {limit + 1}))\n"
         "sys.argv[0] = 'pynetstat'\n"
         "pynetstat.__main__.main()\n"
@@ -336,25 +337,48 @@ def test_calls_that_raise_or_are_abandoned(crowd: None) -> None:
 def test_a_scan_that_is_collected_by_its_own_thread(crowd: None) -> None:
     """Garbage is collected by whichever thread makes some: the scan's own one too."""
     told: list[str] = []
-    suspended, before = threading.Event(), set(threading.enumerate())
+    suspended = threading.Event()
 
     class Scan(owners.Owners):
         def look(self, folder: str, thread: str = "") -> None:
-            assert suspended.wait(20)
-            self.scan.close()  # as the collector does
-            told.append(folder)
+            helping = threading.current_thread() is not threading.main_thread()
+            if helping and folder != self.folders[0]:
+                assert suspended.wait(20)
+                self.scan.close()  # as the collector does
+                told.append(folder)
 
-    found = Scan(Proc(), Options(), crowd=True)
-    started = set(threading.enumerate()) - before
+    found = Scan(Proc(), Options(), Outcome(), crowd=True)
+    before = set(threading.enumerate())
+    next(found.scan)
     suspended.set()
-    for thread in started:
+    for thread in set(threading.enumerate()) - before:
         thread.join()
-    assert len(told) == len(started) == 1 and not found.first
+    assert len(told) == 1
+
+
+def test_two_threads_run_out_of_descriptors(crowd: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One goes on with what it takes."""
+    both = threading.Barrier(2, timeout=20)
+    real, failed = owners.Owners.look, []
+
+    def look(self: owners.Owners, folder: str, thread: str = "") -> Any:
+        if len(failed) < 2:
+            failed.append(folder)
+            both.wait()
+            raise OSError(24, "Too many open files", folder)
+        return real(self, folder, thread)
+
+    monkeypatch.setattr(owners.Owners, "look", look)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        (row,) = pynetstat.sockets(tcp=True, listening=True, port=port, programs=True)
+    assert row.pid == os.getpid() and len(failed) == 2
 
 
 def test_an_owner_scan_that_is_closed_early(crowd: None) -> None:
     before = threading.active_count()
-    found = owners.Owners(Proc(), Options(), crowd=True)
+    found = owners.Owners(Proc(), Options(), Outcome(), crowd=True)
+    next(found.scan)
     found.close()
     assert threading.active_count() == before
 
@@ -374,7 +398,7 @@ def test_a_killed_run_leaves_nobody_and_no_open_pipe() -> None:
     """Stopped in the middle, then killed: who waits for the end of its output gets that."""
     code = (
         "import os, signal, sys\n"
-        "from pynetstat import run\n"
+        "from pynetstat.stages import owners as run\n"
         "from pynetstat.stages import owners\n"
         "run.CROWD = 0; os.cpu_count = lambda: 2\n"
         "def look(self, folder, thread=''): os.kill(os.getpid(), signal.SIGSTOP)\n"

@@ -19,6 +19,8 @@ import pynetstat
 from pynetstat import formats
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
+from pynetstat.plan import Plan
 from pynetstat.run import Run
 
 PACKAGE = Path(pynetstat.__file__).parent
@@ -32,6 +34,7 @@ FLOORS = [
     {"listing"},
     {"cells", "kernel.*"},
     {"collectors.*", "formats.*", "stages.*"},
+    {"outcome", "plan"},
     {"run"},
     {"diagnosis.*"},
     {"__init__"},
@@ -133,12 +136,13 @@ def calls(root: Path, options: Options) -> Counter[str]:
             counted[frame.f_code.co_qualname if sys.version_info >= (3, 11) else
                     frame.f_code.co_name] += 1  # fmt: skip
 
-    run = Run(options, Proc(str(root)))
+    plan, outcome = Plan(options), Outcome()
+    run = Run(plan, Proc(str(root)), outcome)
     render = formats.find(options)
     gc.disable()  # others may have hooked into it
     sys.setprofile(count)
     try:
-        for _ in render(run.gather(), run.options, run.incomplete):
+        for _ in render(run.gather(), plan.options, outcome.incomplete):
             pass
     finally:
         sys.setprofile(None)

@@ -18,8 +18,10 @@ from pynetstat.collectors.linux.longform import hardware_line, size
 from pynetstat.formats import classic
 from pynetstat.kernel import ioctl
 from pynetstat.kernel.ioctl import Link
-from pynetstat.kernel.proc import Proc, Stop
+from pynetstat.kernel.proc import Proc
+from pynetstat.listing import Stop
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.run import show
 from pynetstat.table import Remark, Table
 
@@ -33,12 +35,12 @@ def rendered(tables: Sequence[Table | Remark], **options: Any) -> str:
 
 def printed(root: Path, **options: Any) -> str:
     asked = Options(interfaces=True, **options)
-    tables = list(INTERFACES.collect(Proc(str(root)), asked))
+    tables = list(INTERFACES.collect(Proc(str(root)), asked, Outcome()))
     return rendered(tables, **options)
 
 
 def collected(root: Path) -> dict[str, Interface]:
-    tables = INTERFACES.collect(Proc(str(root)), Options())
+    tables = INTERFACES.collect(Proc(str(root)), Options(), Outcome())
     rows = [row for table in tables if isinstance(table, Table) for row in table]
     return {row.ifname: row for row in rows}
 
@@ -180,8 +182,7 @@ def test_beyond_a_garbled_line_there_are_no_addresses(proc_tree: Tree) -> None:
 def test_a_place_without_a_table_is_no_place(proc_tree: Tree) -> None:
     root = proc_tree()
     said: list[str] = []
-    proc = Proc(str(root), said.append)
-    assert show(Options(interfaces=True), proc, BytesIO()) == 1
+    assert show(Options(interfaces=True, root=str(root)), BytesIO(), said.append) == 1
     assert said == [
         f"Warning: cannot open {root}/net/dev (No such file or directory). Limited output.",
         "missing interface information: No such file or directory",
@@ -319,7 +320,9 @@ def asked(
     monkeypatch.setattr(ioctl, "ask", kernel.ask)
     root = CAPTURES / "interfaces/proc"
     places, found = interfaces.read((root / "net/dev").read_text())
-    return list(interfaces.present(Proc(str(root)), Options(**options), names, found, places))
+    return list(
+        interfaces.present(Proc(str(root)), Options(**options), Outcome(), names, found, places)
+    )
 
 
 def test_the_short_form(made_up: Sequence[Table]) -> None:
@@ -367,9 +370,9 @@ def test_one_that_vanished_ends_the_list(
 ) -> None:
     monkeypatch.setattr(ioctl, "ask", Kernel(MADE_UP, number).ask)
     heard: list[str] = []
-    proc = Proc(str(CAPTURES / "interfaces/proc"), heard.append)
+    proc = Proc(str(CAPTURES / "interfaces/proc"))
     names = ["eth0", "gone\x1b", "ppp0"]
-    rows = interfaces.present(proc, Options(), names, {}, interfaces.MODERN)
+    rows = interfaces.present(proc, Options(), Outcome(heard.append), names, {}, interfaces.MODERN)
     assert next(rows)["ifname"] == ["eth0"]
     with pytest.raises(Stop) as caught:
         next(rows)
@@ -433,7 +436,7 @@ def test_the_title_stands_once() -> None:
     for extend, titles, headers in ((0, 1, 3), (1, 1, 0)):
         options = Options(interfaces=True, extend=extend, continuous=True, rounds=3, interval=0)
         out = BytesIO()
-        assert show(options, Proc(str(root)), out) == 0
+        assert show(options.replace(root=str(root)), out) == 0
         assert out.getvalue().count(b"Kernel Interface table") == titles
         assert out.getvalue().count(b"Iface") == headers
         assert out.getvalue().count(b"eth0") == 3

@@ -18,6 +18,7 @@ from test_portable import AccessDenied, FakePsutil, Process, Uids, rows, shown, 
 from pynetstat.collectors.portable import calls, groups, macos, macstats, pcblist, routes, rtsock
 from pynetstat.kernel.proc import NOT_ALL, Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
 Ask = Callable[[Any], bytes]
@@ -551,7 +552,7 @@ def test_routes_of_ipv6() -> None:
 def test_the_records_of_routes() -> None:
     ask = sysctls(numbers2=ROUTES)
     options = Options(format="records")
-    tables = routes.collect_macos(Proc(), options, "", ask, names)
+    tables = routes.collect_macos(Proc(), options, Outcome(), "", ask, names)
     found: list[Any] = [row for table in tables for row in table]
     assert (found[0].dst, found[0].gateway, found[0].dev) == ("default", "10.0.2.2", "en0")
     assert (found[1].dst, found[1].gateway, found[1].flags) == ("10.0.2.0/24", None, ("up",))

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from test_routes import CAPTURES, printed
 
 from pynetstat.collectors.rare.masquerade import MASQUERADE, Masqueraded
-from pynetstat.kernel.proc import Proc, Stop
+from pynetstat.kernel.proc import Proc
+from pynetstat.listing import Stop
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.table import Table
 
 HEADING = "Prc FromIP   FPrt ToIP     TPrt Masq Init-seq  Delta PDelta Expires (free=1)"
@@ -22,7 +24,9 @@ TYPE = "masq_info.c: Internal Error `ip_masquerade unknown type'."
 
 
 def tables(proc: Proc) -> list[Table]:
-    return [part for part in MASQUERADE.collect(proc, Options()) if isinstance(part, Table)]
+    return [
+        part for part in MASQUERADE.collect(proc, Options(), Outcome()) if isinstance(part, Table)
+    ]
 
 
 def collected(name: str) -> list[Masqueraded]:

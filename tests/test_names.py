@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages import names
 from pynetstat.stages.names import Names, c_number, entries, network_number
 from pynetstat.table import Table
 
 
 def asking(timeout: float = 5.0) -> Names:
-    return Names(Options(resolve_timeout=timeout), Proc())
+    return Names(Options(resolve_timeout=timeout), Outcome())
 
 
 class Resolver:
@@ -157,7 +157,7 @@ def test_a_long_wait_is_told_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "PATIENCE", 0.1)
     told: list[str] = []
     known = asking(timeout=0.5)
-    known.proc.progress = told.append
+    known.outcome.progress = told.append
     list(known.resolve([rows("10.0.0.1", "10.0.0.2")], WANTED))
     assert told[0] == "1 of 2 names, 0 s left" and told[-1] == ""
     told.clear()

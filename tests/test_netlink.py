@@ -19,6 +19,7 @@ from pynetstat.collectors.linux import inet
 from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.run import rows_of
 
 PORT = 4242
@@ -200,7 +201,7 @@ def test_rows_are_not_doubled_where_the_dump_breaks_off(
         port = server.getsockname()[1]
         monkeypatch.setattr(sockdiag, "tcp_rows", broken)
         options = Options(tcp=True, listening=True)
-        tables = rows_of(inet.collect(Proc(), options))
+        tables = rows_of(inet.collect(Proc(), options, Outcome()))
         ports = [number for table in tables for number in table["local_port"]]
     assert ports.count(port) == 1 and 59999 not in ports
 
@@ -215,11 +216,11 @@ def test_a_long_dump_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
 
     monkeypatch.setattr(sockdiag, "tcp_rows", broken)
-    proc = Proc()
-    tables = sockdiag.tcp_sockets(proc, Options(all=True), "")
+    outcome = Outcome()
+    tables = sockdiag.tcp_sockets(Proc(), Options(all=True), outcome, "")
     assert tables is not None
     assert [fields["local_port"] for _, fields in tables] == [[1], [2], [3]]
-    assert [line for line in proc.troubles if "No buffer space" in line]
+    assert [line for line in outcome.errors if "No buffer space" in line]
 
 
 # Sends a forged end of the dump, a forged row and rubbish to a port, again and again.

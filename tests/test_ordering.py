@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runner import invoke
 
+from pynetstat.cli import main
 from pynetstat.collectors.linux.inet import InetSocket
 from pynetstat.options import Misuse
 from pynetstat.stages.count import count
@@ -199,3 +202,17 @@ def test_no_python_call_per_row() -> None:
 
     calls(10)
     assert calls(1000) == calls(2000)
+
+
+@pytest.mark.parametrize("options", ["-M", "--ax25", "-r --ax25", "-r", "-s", "-t", "-i", "-x"])
+@pytest.mark.parametrize("field", ["foo-bar", "_x", "1", "class", "nonsense", ""])
+@pytest.mark.parametrize("format", ["classic", "json"])
+def test_a_field_that_none_has_where_no_table_is(
+    options: str, field: str, format: str, tmp_path: Path
+) -> None:
+    """The mistake is told as it is where the table can be read."""
+    words = [*options.split(), "--proc", str(tmp_path), "--format", format]
+    result = invoke(main, [*words, "--count-by", f"{field},foo-bar"])
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    assert f"cannot count by `{field or 'foo-bar'}'; fields: " in result.stderr
+    assert result.stdout == ""

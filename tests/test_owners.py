@@ -15,6 +15,7 @@ from runner import invoke
 from pynetstat.cli import main
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages import owners
 from pynetstat.table import Table
 
@@ -107,7 +108,7 @@ def test_the_scan_stops_once_all_are_found(proc_tree: Tree) -> None:
     root = proc_tree(tcp=tcp_file(1), tcp6=tcp_file(0))
     for pid in range(1, 40):
         process(root, str(pid), b"prog\0", f3="socket:[1000]")
-    found = owners.Owners(Proc(str(root)), Options())
+    found = owners.Owners(Proc(str(root)), Options(), Outcome())
     table = Table(dict, 1, inode=[1000], state=["LISTEN"])
     found.attribute([table])
     assert table["program"] == ["prog"]
@@ -122,7 +123,9 @@ def test_two_threads_find_what_one_finds(proc_tree: Tree) -> None:
     state = ["LISTEN"] * len(inodes)
     tables = [Table(dict, len(inodes), inode=inodes, state=state) for _ in range(2)]
     for crowd, table in zip((False, True), tables):
-        owners.Owners(Proc(str(root)), Options(), every=True, crowd=crowd).attribute([table])
+        owners.Owners(Proc(str(root)), Options(), Outcome(), every=True, crowd=crowd).attribute(
+            [table]
+        )
     for name in ("pid", "program", "owner", "processes"):
         assert tables[0][name] == tables[1][name], name
 

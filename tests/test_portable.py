@@ -24,9 +24,11 @@ from pynetstat import collectors
 from pynetstat.collectors.portable import address_text, held, interfaces, same_address, sockets
 from pynetstat.collectors.portable.processes import LINUX, MACOS, WINDOWS, Processes, psutil_module
 from pynetstat.formats import classic
-from pynetstat.kernel.proc import NOT_ALL, NOTHING, Proc, Stop
-from pynetstat.listing import Holder, Listing
+from pynetstat.kernel.proc import NOT_ALL, NOTHING, Proc
+from pynetstat.listing import Holder, Listing, Section, Stop
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
+from pynetstat.plan import Plan
 from pynetstat.run import Run
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="compares with /proc")
@@ -139,12 +141,13 @@ class Shown(NamedTuple):
 def shown(listing: Listing, options: Options, **injected: Any) -> Shown:
     """What is printed where the listing asks these instead of the system."""
     notices: list[str] = []
-    proc = Proc("/nowhere", notices.append)
-    run = Run(options, proc)
+    outcome = Outcome(notices.append)
+    plan = Plan(options)
+    run = Run(plan, Proc("/nowhere", outcome.error), outcome)
     listing = listing._replace(collect=partial(listing.collect, **injected))
-    pieces = classic.render([(listing, run.stages(listing))], options)
+    pieces = classic.render([Section(listing, run.rows(listing))], plan.options)
     text = b"".join(pieces).decode("latin-1")
-    return Shown(text.splitlines(), notices, run.status or bool(proc.troubles))
+    return Shown(text.splitlines(), notices, outcome.exit_status())
 
 
 MACOS_INET = sockets.INET._replace(collect=partial(sockets.collect, way=MACOS))
@@ -572,11 +575,11 @@ def test_quirks(name: str) -> None:
 
 def test_what_was_not_seen_is_in_the_record() -> None:
     """Rows that are missing are no failure, but the JSON document says it."""
-    proc = Proc("/nowhere")
+    proc, outcome = Proc("/nowhere"), Outcome()
     fake = FakePsutil(AccessDenied("pid 1"), [Process(1, AccessDenied("denied"))])
-    list(sockets.collect(proc, NUMERIC.replace(tcp=True), MACOS, fake))
-    assert proc.unseen == [("socket", "only root sees every process", None)]
-    assert not proc.troubles
+    list(sockets.collect(proc, NUMERIC.replace(tcp=True), outcome, MACOS, fake))
+    assert outcome.hidden == [("socket", "only root sees every process", None)]
+    assert not outcome.errors
 
 
 def test_every_holder_is_in_the_record() -> None:
@@ -586,7 +589,9 @@ def test_every_holder_is_in_the_record() -> None:
         [Process(7, name="a", uids=Uids(501, 0, 0)), Process(8, name=AccessDenied("no"))],
     )
     options = NUMERIC.replace(tcp=True, programs=True, format="records")
-    found = [row for table in sockets.collect(Proc(), options, MACOS, fake) for row in table]
+    found = [
+        row for table in sockets.collect(Proc(), options, Outcome(), MACOS, fake) for row in table
+    ]
     assert [row.processes for row in found] == [[Holder(7, "a", 5), Holder(8, None, 6)]]
     assert (found[0].pid, found[0].program, found[0].uid) == (7, "a", 501)
     assert found[0].recv_q is None and found[0].inode is None
@@ -595,7 +600,9 @@ def test_every_holder_is_in_the_record() -> None:
 def test_what_windows_does_not_know_is_null() -> None:
     options = NUMERIC.replace(udp=True)
     fake = FakePsutil([udp(("10.0.0.1", 53), pid=4)])
-    (row,) = [row for table in sockets.collect(Proc(), options, WINDOWS, fake) for row in table]
+    (row,) = [
+        row for table in sockets.collect(Proc(), options, Outcome(), WINDOWS, fake) for row in table
+    ]
     assert (row.remote_address, row.remote_port, row.state, row.uid) == (None,) * 4
     assert row.pid is None  # it was not asked for
 

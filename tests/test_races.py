@@ -19,6 +19,7 @@ from test_owners import process
 
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.stages.owners import Owners
 from pynetstat.table import Table
 
@@ -68,7 +69,7 @@ for pid in processes:
 """
 RUNNER = r"""
 import json, subprocess, sys
-code = "import sys, pynetstat.run as run; run.CROWD = int(sys.argv.pop(1))\n"
+code = "import sys, pynetstat.stages.owners as run; run.CROWD = int(sys.argv.pop(1))\n"
 code += "from pynetstat.__main__ import main; main()"
 answers = []
 for _ in range(int(sys.argv[1])):
@@ -155,7 +156,7 @@ def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any
 
     monkeypatch.setattr(owners, "program_name", meanwhile)
     table = Table(dict, 2, inode=[1001, 1009], state=["LISTEN"] * 2)
-    Owners(Proc(str(tmp_path)), Options()).attribute([table])
+    Owners(Proc(str(tmp_path)), Options(), Outcome()).attribute([table])
     assert table["program"] == ["after", None]
 
 

@@ -12,11 +12,12 @@ from pynetstat.collectors.rare.route_cache import INET, INET6
 from pynetstat.kernel.proc import Proc
 from pynetstat.listing import Listing
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.table import Table
 
 
 def collected(name: str, listing: Listing = INET) -> list[Route]:
-    tables = listing.collect(Proc(str(CAPTURES / name / "proc")), Options())
+    tables = listing.collect(Proc(str(CAPTURES / name / "proc")), Options(), Outcome())
     return [route for part in tables if isinstance(part, Table) for route in part]
 
 

@@ -23,8 +23,10 @@ from hypothesis import strategies as st
 from test_house import calls
 
 from pynetstat.collectors.linux.routes import INET, Route, layout, length, networks, table
-from pynetstat.kernel.proc import BLOCK, Proc, Stop
+from pynetstat.kernel.proc import BLOCK, Proc
+from pynetstat.listing import Stop
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.run import show
 from pynetstat.table import Remark, Table
 
@@ -43,13 +45,13 @@ def printed(root: Path, **options: Any) -> tuple[int, str, list[str]]:
     """Exit status, standard output, and the notices."""
     notices: list[str] = []
     out = BytesIO()
-    asked = Options(**{**NUMERIC, **options})
-    status = show(asked, Proc(str(root), notices.append), out)
+    asked = Options(**{**NUMERIC, **options}, root=str(root))
+    status = show(asked, out, notices.append)
     return status, out.getvalue().decode("latin-1"), notices
 
 
 def collected(root: Path) -> list[Route]:
-    tables = INET.collect(Proc(str(root)), Options())
+    tables = INET.collect(Proc(str(root)), Options(), Outcome())
     return [route for part in tables if isinstance(part, Table) for route in part]
 
 
@@ -186,7 +188,9 @@ def test_a_bogus_line_is_said_and_skipped(proc_tree: Tree, line: str) -> None:
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=6))
 def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
-    tables = INET.collect(over(route="\n".join([HEADING, row("eth7"), *lines])), Options())
+    tables = INET.collect(
+        over(route="\n".join([HEADING, row("eth7"), *lines])), Options(), Outcome()
+    )
     found = [route for part in tables if isinstance(part, Table) for route in part]
     assert found[0].dev == "eth7"
 
@@ -253,7 +257,7 @@ def test_a_family_without_routes_ends_the_run(family: str, message: str) -> None
 
 def test_a_caller_of_the_api_gets_the_exception(tmp_path: Path) -> None:
     with pytest.raises(Stop) as caught:
-        next(INET.collect(Proc(str(tmp_path)), Options()))
+        next(INET.collect(Proc(str(tmp_path)), Options(), Outcome()))
     assert caught.value.status == 1
     assert Remark(caught.value.remark).startswith("INET (IPv4)")
 

@@ -16,6 +16,7 @@ from pynetstat.collectors.linux.routes import Route
 from pynetstat.collectors.linux.routes6 import INET6
 from pynetstat.kernel.proc import BLOCK, Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.table import Table
 
 ANY, GATEWAY = "0" * 32, "fe80" + "0" * 27 + "1"
@@ -26,7 +27,7 @@ def row(target: str = "20010db8" + "0" * 24, flags: str = "00000001", device: st
 
 
 def collected(root: Path) -> list[Route]:
-    tables = INET6.collect(Proc(str(root)), Options())
+    tables = INET6.collect(Proc(str(root)), Options(), Outcome())
     return [route for part in tables if isinstance(part, Table) for route in part]
 
 
@@ -110,6 +111,6 @@ def test_no_table(tmp_path: Path) -> None:
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=60), max_size=6))
 def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
     proc = over(ipv6_route="\n".join([row(device="eth7"), *lines]))
-    tables = INET6.collect(proc, Options())
+    tables = INET6.collect(proc, Options(), Outcome())
     found = [route for part in tables if isinstance(part, Table) for route in part]
     assert found[0].dev == "eth7"

@@ -15,6 +15,8 @@ from conftest import NETSTAT, needs_ip, needs_namespaces, needs_netstat, needs_r
 from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
+from pynetstat.plan import Plan
 
 # Opens sockets of every state of IPv4 and IPv6, mapped ones among them, and holds them.
 MANY = """
@@ -118,16 +120,19 @@ def test_every_state_as_the_netstat_of_the_machine_prints_it() -> None:
 
 def test_where_it_is_not_used(tmp_path: os.PathLike[str]) -> None:
     here, elsewhere = Proc(), Proc(str(tmp_path))
-    assert sockdiag.tcp_sockets(elsewhere, Options(), "") is None
+    assert sockdiag.tcp_sockets(elsewhere, Options(), Outcome(), "") is None
     for options in (
         Options(extend=1),
         Options(timers=True),
         Options(format="json"),
         Options(source="proc"),
-        Options(port="22"),
         Options(sort=("uid",)),
+        Options(filter="pid = 1", columns=("timer",)),
     ):
-        assert sockdiag.tcp_sockets(here, options, "") is None
+        asked = Plan(options.replace(tcp=True)).options
+        assert sockdiag.tcp_sockets(here, asked, Outcome(), "") is None
+    for options in (Options(port="22"), Options(sort=("local_port",)), Options(programs=True)):
+        assert sockdiag.tcp_sockets(here, Plan(options).options, Outcome(), "") is not None
 
 
 def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,11 +140,11 @@ def test_a_refusal_is_left_to_proc(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(netlink.socket, "socket", refused)
-    assert sockdiag.tcp_sockets(Proc(), Options(), "") is None
+    assert sockdiag.tcp_sockets(Proc(), Options(), Outcome(), "") is None
 
 
 def test_the_kernel_selects(many_sockets: None) -> None:
-    listening = sockdiag.tcp_sockets(Proc(), Options(listening=True), "")
+    listening = sockdiag.tcp_sockets(Proc(), Options(listening=True), Outcome(), "")
     assert listening is not None
     codes = b"".join(fields["code"] for _, fields in listening)
     assert set(codes) == {sockdiag.LISTEN}
@@ -149,7 +154,7 @@ def test_no_descriptor_is_left_open() -> None:
     with ExitStack():
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(3):
-            tables = sockdiag.tcp_sockets(Proc(), Options(all=True), "")
+            tables = sockdiag.tcp_sockets(Proc(), Options(all=True), Outcome(), "")
             assert tables is not None
             list(tables)
         assert len(os.listdir("/proc/self/fd")) == before

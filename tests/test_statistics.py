@@ -13,8 +13,10 @@ from conftest import TESTS, Tree, beside, needs_namespaces, needs_netstat, needs
 from pynetstat.collectors.linux.statistics import STATISTICS, Counter
 from pynetstat.formats import classic
 from pynetstat.kernel.decode import LARGEST, counters
-from pynetstat.kernel.proc import Proc, Stop
+from pynetstat.kernel.proc import Proc
+from pynetstat.listing import Stop
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
 from pynetstat.run import show
 from pynetstat.table import Table
 
@@ -22,14 +24,14 @@ CAPTURES = Path(__file__).parent / "captures"
 
 
 def collected(root: Path, *, said: list[str] | None = None, **options: Any) -> list[Counter]:
-    proc = Proc(str(root), (said if said is not None else []).append)
-    tables = STATISTICS.collect(proc, Options(**options))
+    outcome = Outcome((said if said is not None else []).append)
+    tables = STATISTICS.collect(Proc(str(root), outcome.error), Options(**options), outcome)
     return [row for table in tables if isinstance(table, Table) for row in table]
 
 
 def printed(root: Path, **options: Any) -> str:
     asked = Options(statistics=True, root=str(root), **options)
-    tables = STATISTICS.collect(Proc(str(root)), asked)
+    tables = STATISTICS.collect(Proc(str(root)), asked, Outcome())
     return b"".join(classic.render([(STATISTICS, tables)], asked)).decode("latin-1")
 
 
@@ -91,7 +93,7 @@ def test_what_cannot_be_opened_is_said_and_is_no_failure(proc_tree: Tree) -> Non
     said.clear()
     assert collected(root, said=said, families=("inet6",)) == [Counter("Ip6", "Ip6InReceives", 1)]
     assert said == [f"cannot open {root}/net/snmp: No such file or directory"]
-    assert show(Options(statistics=True), Proc(str(root)), BytesIO()) == 0
+    assert show(Options(statistics=True, root=str(root)), BytesIO()) == 0
 
 
 def test_a_header_without_a_colon_ends_its_file_alone(proc_tree: Tree) -> None:
@@ -114,7 +116,7 @@ def test_a_directory_in_place_of_a_file_is_said(proc_tree: Tree) -> None:
 @pytest.mark.parametrize("families", [("inet", "inet6"), ("inet", "inet"), ("unix",)])
 def test_other_families_are_refused(families: tuple[str, ...]) -> None:
     with pytest.raises(Stop) as caught:
-        list(STATISTICS.collect(Proc(), Options(families=families)))
+        list(STATISTICS.collect(Proc(), Options(families=families), Outcome()))
     complaint = "netstat: No statistics support for specified address family: "
     assert caught.value.remark == complaint + ",".join(families)
     assert (caught.value.status, caught.value.message) == (1, "")

@@ -7,6 +7,7 @@ folder)` spoils some of its files. The same seed gives the same tree.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -478,6 +479,41 @@ def damage(random: Random, folder: Path) -> None:
             continue
         path.unlink()
         random.choice((nothing, empty, directory, looped, fifo, zeros, closed, sparse))(path)
+
+
+# What strangers call their programs, sockets and interfaces
+HOSTILE = (
+    b"\x1b[2J\x1b[1;31m", b"\x1b]0;t\x07", b"\xc2\x9b31m", b"\x9b31m", b"\x7f\x08",
+    b"\xff\xfe\xc3(", b"\xe2\x80\xae\xd8\x9c", b"\xe2\xa0\x80", b"e" + b"\xcc\x81" * 40, b"a;=1",
+    b"=cmd|' /C calc'!A1",
+    b"..\xc2\xa0include::/etc/passwd", b"<script>", b"a\\|b", b"|", b"\\", b"![x](//e)", b"{{x}}",
+    b"%s%n",
+    b"\xed\xa0\x80", b"\xf3\xa0\x81\x81", b"$(id)", b"`", b"'\"", b"\r", b"\v", b"\xe6\x97\xa5" * 9,
+)  # fmt: skip
+
+
+def hostile(random: Random, folder: Path) -> None:
+    """Such names in the tables, and processes of such names that hold the sockets."""
+    tables = [path for path in (folder / "net").rglob("*") if path.is_file()]
+    for path in tables:
+        text = path.read_bytes()
+        for name in INTERFACES[1:]:
+            text = text.replace(name.encode(), random.choice(HOSTILE)[:15])
+        if path.name == "unix":
+            lines = text.split(b"\n")
+            text = b"\n".join(
+                line + b" " * (b"/" not in line) + random.choice(HOSTILE) for line in lines
+            )
+        path.write_bytes(text)
+    inodes = re.findall(rb"(?m)^ *\d+: (?:\S+ +){8}(\d{1,18}) ", b"".join(
+        path.read_bytes() for path in tables if path.name in ("tcp", "tcp6", "udp", "raw")
+    ))  # fmt: skip
+    for pid, inode in enumerate(inodes[:20], 8_000_000):
+        held = folder / str(pid) / "fd"
+        held.mkdir(parents=True)
+        (held / "3").symlink_to(f"socket:[{int(inode)}]")
+        name = random.choice(HOSTILE) + b"/" * random.randrange(2) + random.choice(HOSTILE)
+        (folder / str(pid) / "cmdline").write_bytes(name + b"\0")
 
 
 def nothing(path: Path) -> None:

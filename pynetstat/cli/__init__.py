@@ -7,19 +7,20 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from .. import __version__
-from ..kernel.proc import Proc, Stop
+from ..listing import Stop
 from ..options import Misuse, Options
+from ..outcome import ignore
 from ..settings import EXAMPLES, SETTINGS, SUMMARY, Setting
 from .reading import End, Reading, defaults
 from .types import TYPES
 
-USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)\n"
+USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
 
 
 class Netstat(click.Command):
@@ -37,10 +38,10 @@ class Netstat(click.Command):
         try:
             for notice in reading.read(args):
                 if not half:
-                    click.echo(notice, err=True)
+                    warn(notice)
         except End as end:
             if not half:
-                self.end(ctx, end)
+                ctx.exit(self.end(ctx, end))
         ctx.params = defaults()
         for setting, value in reading.said.values():
             try:
@@ -48,22 +49,26 @@ class Netstat(click.Command):
                 ctx.set_parameter_source(setting.field, ParameterSource.COMMANDLINE)
             except click.UsageError as error:
                 if not half:
-                    click.echo(f"{ctx.info_name}: {error.message}", err=True)
+                    warn(f"{ctx.info_name}: {error.message}")
                     ctx.exit(2)
         return []
 
-    def end(self, ctx: click.Context, end: End) -> None:
-        """The command line itself ends the program: with a text, or for what is wrong with it."""
+    def end(self, ctx: click.Context, end: End) -> int:
+        """The command line itself ends the program: with a text, or for what is wrong with it;
+        the exit status."""
         if end.show == "usage":
             message = f"{ctx.info_name}: {end.message}\n" if end.message else ""
-            click.echo(message + USAGE, err=True, nl=False)
+            warn(message + USAGE)
         elif end.message:
-            click.echo(end.message, err=True)
-        elif end.show == "help":
-            click.echo(ctx.get_help())
-        elif end.show == "version":
-            click.echo(f"pynetstat {__version__}")
-        ctx.exit(end.status)
+            warn(end.message)
+        try:
+            if end.show == "help":
+                tell(f"{ctx.get_help()}\n")
+            elif end.show == "version":
+                tell(f"pynetstat {__version__}\n")
+        except Stop as stop:
+            return stopped(stop)
+        return end.status
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(setting.section for setting in SETTINGS):
@@ -97,30 +102,39 @@ def converted(setting: Setting, value: Any, ctx: click.Context) -> Any:
 
 def run(**given: Any) -> None:
     """What the command does with the fields that its options gave."""
-    if given.pop("json_schema"):
-        sys.exit(print_schema())
     try:
-        if sys.stdout is None:  # `>&-`
-            raise Stop("pynetstat: standard output: closed")
+        if given.pop("json_schema"):
+            sys.exit(print_schema())
         show = printer(given)
-        proc = Proc(given["root"], warn)
-        if sys.stderr and sys.stderr.isatty():
-            proc.progress = progress
-        status = show(settled(given), proc, sys.stdout.buffer)
+        watched = sys.stderr and sys.stderr.isatty()
+        told = progress if watched else ignore
+        status = show(settled(given), sys.stdout.buffer, warn, told)
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
         status = 2
-    except Stop as stop:  # of the output, which takes no more
-        if stop.message:
-            warn(stop.message)
-        # What is left in its buffer gets a place to go.
-        with contextlib.suppress(OSError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+    except Stop as stop:
+        status = stopped(stop)
     sys.exit(status)
 
 
-def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
+def stopped(stop: Stop) -> int:
+    """The status when stdout takes no more. What is left in its buffer gets a place to go, so
+    that it is not complained of a second time."""
+    if stop.message:
+        warn(stop.message)
+    with contextlib.suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def tell(text: str) -> None:
+    """Text on stdout; Stop where it cannot be written."""
+    from ..run import put
+
+    put(sys.stdout.buffer, text.encode("utf-8"), flush=True)
+
+
+def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
     if word is not None:
@@ -141,19 +155,16 @@ def printer(given: dict[str, Any]) -> Callable[[Options, Proc, BinaryIO], int]:
 def print_schema() -> int:
     from importlib.resources import files
 
-    click.echo(files("pynetstat").joinpath("schema.json").read_text("utf-8"), nl=False)
+    tell(files("pynetstat").joinpath("schema.json").read_text("utf-8"))
     return 0
 
 
 def settled(given: dict[str, Any]) -> Options:
-    """-n is all three of --numeric-*; -Z brings -p; a filter brings the stage it asks."""
+    """The options, where -n stands for all three of --numeric-* and --json for a format."""
     if given.pop("numeric"):
         given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
-    given["programs"] = given["programs"] or given["context"]
     if given.pop("json"):
         given["format"] = "json"
-    if given["rounds"] or given["interval"] != 1.0:
-        given["continuous"] = True
     return Options(**given)
 
 
@@ -165,9 +176,17 @@ def progress(text: str) -> None:
 
 
 def warn(message: str) -> None:
-    """A notice on stderr; where there is none, it is lost without harm."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        print(message, file=sys.stderr, flush=True)
+    """A notice on stderr, in printable text; where there is no stderr it is lost, never printed
+    on stdout."""
+    if sys.stderr is None:
+        return
+    lines = message.split("\n")
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        from ..text import cleaned
+
+        lines = list(map(cleaned, lines))
+    with contextlib.suppress(OSError, ValueError):
+        print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 main = Netstat(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..formats import OWN
-from ..options import Options, listings, nearest
+from ..formats.markup import RAW
+from ..options import Options, nearest
+from ..plan import wanted
 from ..settings import DEFAULTS, Setting
 from ..text import printable
 
@@ -68,6 +70,8 @@ class Format(Text):
     """netstat's text, records, or one of tabulate's formats, which alone wants tabulate."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value in RAW:
+            self.fail(f"{value} escapes no program's name; use {RAW[value]}")
         if value not in OWN and value not in tabular_formats():
             self.wrong("format", value, self.words(ctx))
         return value
@@ -123,7 +127,7 @@ class Fields(Text):
         from .. import collectors
 
         options = Options(**{name: ctx.params[name] for name in DEFAULTS if name in ctx.params})
-        found = [collectors.find(*key).record._fields for key in listings(options)]
+        found = [collectors.find(*key).record._fields for key in wanted(options)]
         return dict.fromkeys(name for names in found for name in names)
 
 
@@ -181,4 +185,4 @@ def offered(words: list[str]) -> list[Any]:
 def tabular_formats() -> list[str]:
     from tabulate import tabulate_formats
 
-    return list(tabulate_formats)
+    return [name for name in tabulate_formats if name not in RAW]

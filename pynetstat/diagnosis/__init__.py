@@ -6,13 +6,14 @@ why; the others are checked all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import formats
-from ..kernel.proc import NOT_ALL, NOTHING, Proc
-from ..listing import Listing
+from ..kernel.proc import NOT_ALL, NOTHING
+from ..listing import Listing, Section
 from ..options import Misuse, Options
+from ..outcome import Outcome
 from ..run import put
 from ..table import Table
 from ..text import decode
@@ -67,18 +68,24 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding]:
         yield complete(Finding(rule.name, "unknown", reason, []))
 
 
-def diagnose(options: Options, proc: Proc) -> list[Finding]:
+def diagnose(options: Options) -> list[Finding]:
     """What is found, worst first; a rule that could not look is there as "unknown"."""
-    return [Finding(*map(decode, finding)) for finding in judge(Host(options, quiet(proc), True))]
+    host = Host(options, Outcome(library=True))
+    return [Finding(*map(decode, finding)) for finding in judge(host)]
 
 
-def show(options: Options, proc: Proc, out: BinaryIO) -> int:
+def show(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> int:
     """Look, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
-    host = Host(options, quiet(proc))
+    host = Host(options, Outcome(once(warn), progress))
     findings = judge(host)
     if options.structured:
-        pieces = formats.find(options)(sections(findings), options, host.run.incomplete)
+        pieces = formats.find(options)(sections(findings), options, host.outcome.incomplete)
     else:
         from .report import report
 
@@ -86,21 +93,20 @@ def show(options: Options, proc: Proc, out: BinaryIO) -> int:
     for piece in pieces:
         put(out, piece)
     put(out, flush=True)
-    partly = ["unknown"] if host.proc.troubles else []  # a table that broke off
+    partly = ["unknown"] if host.outcome.errors else []  # a table that broke off
     return SEVERITIES[worst([*partly, *(finding.severity for finding in findings)])]
 
 
-def quiet(proc: Proc) -> Proc:
-    """The same door, but that programs are not seen is told by the report, not beside it; and
-    what is wrong with a table is told once, though it is read twice."""
+def once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Print each message once, and not that programs cannot be seen, which the report says."""
     told = {NOT_ALL}
 
-    def warn(message: str) -> None:
+    def warn_once(message: str) -> None:
         if message not in told and not message.startswith(NOTHING[:20]):
             told.add(message)
-            proc.warn(message)
+            warn(message)
 
-    return Proc(proc.root, warn)
+    return warn_once
 
 
 def fitting(options: Options) -> None:
@@ -126,15 +132,15 @@ def listing(name: str, record: Any) -> Listing:
     return Listing(name, record, lambda *_: iter(()), lambda _: (), lambda _: "")
 
 
-def sections(findings: list[Finding]) -> Iterator[tuple[Listing, Iterator[Table]]]:
+def sections(findings: list[Finding]) -> Iterator[Section]:
     seen = [finding for finding in findings if finding.severity != "unknown"]
     blind = [
         NotChecked(finding.rule, finding.summary)
         for finding in findings
         if finding.severity == "unknown"
     ]
-    yield listing("findings", Finding), iter([table(Finding, seen)])
-    yield listing("not_checked", NotChecked), iter([table(NotChecked, blind)])
+    yield Section(listing("findings", Finding), iter([table(Finding, seen)]))
+    yield Section(listing("not_checked", NotChecked), iter([table(NotChecked, blind)]))
 
 
 def table(record: Any, rows: Sequence[Any]) -> Table:

@@ -8,8 +8,11 @@ from typing import Any
 
 from ..collectors.linux.statistics import keyed, pairs
 from ..kernel.decode import counters, numbers
-from ..kernel.proc import Proc, Stop, reason
+from ..kernel.proc import Proc, reason
+from ..listing import Stop
 from ..options import Options
+from ..outcome import Outcome
+from ..plan import Plan
 from ..run import Run
 from ..table import Table
 from .rule import Blind
@@ -43,8 +46,9 @@ class Counters:
     alone that ask for it.
     """
 
-    def __init__(self, proc: Proc) -> None:
-        self.proc = Proc(proc.root)  # in silence: each rule says what it misses
+    def __init__(self, root: str) -> None:
+        self.outcome = Outcome()  # prints nothing: each rule says what it misses
+        self.proc = Proc(root, self.outcome.error)
         self.values: dict[str, dict[str, int]] = {}
         self.problems: dict[str, str] = {}
         for name in dict.fromkeys(FILES.values()):
@@ -59,7 +63,7 @@ class Counters:
     def enter(self, name: str) -> None:
         if name in ("net/snmp", "net/netstat", "net/snmp6"):
             read = keyed if name == "net/snmp6" else pairs
-            for section in read(self.proc, Options(), name):
+            for section in read(self.proc, Options(), self.outcome, name):
                 known = self.values.setdefault(section.title or "", {})
                 known.update(zip(section["name"], section["value"]))
         elif name == "net/sockstat":
@@ -74,8 +78,8 @@ class Counters:
 
     def notice(self, name: str) -> None:
         """A file that is there, and that could not be read to its end."""
-        if self.proc.troubles:
-            self.problems[name] = self.proc.troubles.pop()
+        if self.outcome.errors:
+            self.problems[name] = self.outcome.errors.pop()
 
     def udp_sockets(self, name: str) -> dict[int, tuple[int, int]]:
         """Bytes that wait and datagrams dropped, by the socket's inode."""
@@ -92,7 +96,8 @@ class Counters:
         """The records of a listing."""
         numeric = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), True)
         asked = Options(root=self.proc.root, format="records", **numeric, **options)
-        run = Run(asked, self.proc, library=True)
+        outcome = Outcome(library=True)
+        run = Run(Plan(asked), Proc(self.proc.root, outcome.error), outcome)
         try:
             tables = chain.from_iterable(tables for _, tables in run.gather())
             return list(chain.from_iterable(part for part in tables if isinstance(part, Table)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ..kernel.proc import Proc
 from ..kernel.states import FILTER_WORDS
 from ..options import Misuse, Options
 from ..run import put
@@ -21,7 +20,7 @@ ENTRIES: dict[str, Rule | Word] = {
 }
 
 
-def explain(word: str, options: Options, proc: Proc, out: BinaryIO) -> int:
+def explain(word: str, options: Options, out: BinaryIO, *_: object) -> int:
     """Print what is known of a rule or a state, in whatever spelling; Misuse where there is no
     such word. Nothing is asked of the system."""
     name = known(word)

@@ -14,9 +14,12 @@ from operator import and_
 from typing import Any
 
 from ..kernel.decode import counters
-from ..kernel.proc import READ, Proc, Stop, reason
+from ..kernel.proc import READ, Proc, reason
+from ..listing import Stop
 from ..options import Options
-from ..run import Run, check
+from ..outcome import Outcome
+from ..plan import Plan
+from ..run import Run, unowned
 from ..table import Table
 from .counters import Counters
 from .rule import Blind, Owner
@@ -27,19 +30,20 @@ sleep = time.sleep
 class Host:
     """The machine as it was between two looks, `seconds` apart."""
 
-    def __init__(self, options: Options, proc: Proc, library: bool = False) -> None:
-        self.proc = proc
-        self.run = Run(socket_options(options), proc, library)
-        check(self.run)
+    def __init__(self, options: Options, outcome: Outcome) -> None:
+        plan = Plan(socket_options(options))
+        self.options, self.outcome = plan.options, outcome
+        self.proc = Proc(options.root, outcome.error)
         start = time.monotonic()
-        self.before = Counters(proc)
+        self.before = Counters(options.root)
         self.blind: str | None = None
-        self.tables = self.gather(self.run)
-        for table in self.tables:
-            pairs = zip(table["inode"], table["pid"])
-            self.run.unowned += len([pid for inode, pid in pairs if inode and pid is None])
+        run = Run(plan, self.proc, outcome)
+        self.tables = self.gather(run)
+        if run.owners:
+            outcome.unowned = sum(map(unowned, self.tables))
+            outcome.owner_reasons = run.owners.reasons()
         sleep(max(options.interval - (time.monotonic() - start), 0))
-        self.after = Counters(proc)
+        self.after = Counters(options.root)
         self.seconds = time.monotonic() - start
 
     @property
@@ -61,17 +65,17 @@ class Host:
         except Stop as stop:
             self.blind = stop.message
             return []
-        if run.ended:
-            self.blind = "".join(self.proc.troubles[-1:]) or "the sockets cannot be read"
+        if run.outcome.ended:
+            self.blind = "".join(run.outcome.errors[-1:]) or "the sockets cannot be read"
         return found
 
     @cached_property
     def again(self) -> list[Table]:
         """The tcp sockets at the second look, without their programs; asked for only where the
         first look has aroused suspicion."""
-        options = socket_options(Options(root=self.proc.root, source=self.run.options.source))
-        quiet = Run(options.replace(programs=False, tcp=True), Proc(self.proc.root), library=True)
-        return self.gather(quiet)
+        options = socket_options(Options(root=self.proc.root, source=self.options.source))
+        plan = Plan(options.replace(programs=False, tcp=True))
+        return self.gather(Run(plan, Proc(self.proc.root), Outcome(library=True)))
 
     @cached_property
     def routes(self) -> list[Any]:
@@ -143,13 +147,14 @@ class Host:
 
     def content(self, name: str) -> str:
         """A small file; Blind where it cannot be read."""
-        silent = Proc(self.proc.root)
+        outcome = Outcome()
+        proc = Proc(self.proc.root, outcome.error)
         try:
-            text = "".join(silent.blocks(name))
+            text = "".join(proc.blocks(name))
         except OSError as error:
-            raise Blind(f"{silent.path(name)}: {reason(error)}") from error
-        if silent.troubles:
-            raise Blind(silent.troubles[0])
+            raise Blind(f"{proc.path(name)}: {reason(error)}") from error
+        if outcome.errors:
+            raise Blind(outcome.errors[0])
         return text
 
 

@@ -119,7 +119,7 @@ class Page:
         yield ""
         sockets = count(sum(map(len, host.tables)), "socket")
         yield from self.wrapped(f"Looked at {sockets}, twice within {host.seconds:.1f} s.", "")
-        for missing in host.run.incomplete():
+        for missing in host.outcome.incomplete():
             if missing["what"] == "owner":
                 text = f"{count(missing['count'], 'socket')} of programs that are not known:"
                 text += f" {missing['reason']}."

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..listing import Column, Listing
+from ..listing import Column, Layout, Listing, Section
 from ..options import Options
 from ..table import Remark, Table
 from ..text import safe, safe_cells
 
-Sections = Iterable[tuple[Listing, Iterable[Table | Remark]]]
-
 
 def render(
-    sections: Sections, options: Options, incomplete: Callable[[], Any] | None = None
+    sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     for listing, tables in sections:
-        lines = listing.text and listing.text(tables, options)
-        yield from rows(listing, tables, options) if lines is None else map(prose, lines)
+        lines = listing.text and listing.text(without_layouts(tables), options)
+        if lines is None:
+            yield from rows(listing, tables, options)
+            continue
+        yield headed(listing.heading(options), ()) if options.header else b""
+        yield from map(prose, lines)
 
 
-def rows(listing: Listing, tables: Iterable[Table | Remark], options: Options) -> Iterator[bytes]:
+def without_layouts(
+    tables: Iterable[Table | Remark | Layout],
+) -> Iterator[Table | Remark]:
+    return (table for table in tables if not isinstance(table, Layout))
+
+
+def rows(
+    listing: Listing, tables: Iterable[Table | Remark | Layout], options: Options
+) -> Iterator[bytes]:
     """Heading and header before the first table; each table's rows in one piece."""
-    columns = list(listing.columns(options))
-    header: tuple[str, ...] = listing.heading(options), "".join(column.header for column in columns)
+    columns: Sequence[Column] = list(listing.columns(options))
+    header = headed(listing.heading(options), columns) if options.header else b""
     for table in tables:
         if isinstance(table, Remark):
             yield prose(table)
             continue
-        if header and options.header:
-            yield "".join(f"{line}\n" for line in header if line).encode("latin-1")
-        header = ()
+        if isinstance(table, Layout):
+            columns = table.columns
+            header = headed(table.heading, columns) if options.header else b""
+            continue
+        if header:
+            yield header
+        header = b""
         if len(table):
             for part, own in parts(table):
                 texts = [pieces(column, part) for column in (own and own(options)) or columns]
                 yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+
+
+def headed(heading: str, columns: Iterable[Column]) -> bytes:
+    """Heading and header, as far as there are such lines."""
+    lines = heading, "".join(column.header for column in columns)
+    return "".join(f"{line}\n" for line in lines if line).encode("latin-1")
 
 
 def parts(table: Table) -> Iterator[tuple[Table, Callable[[Options], Iterable[Column]] | None]]:
@@ -48,7 +68,7 @@ def parts(table: Table) -> Iterator[tuple[Table, Callable[[Options], Iterable[Co
     start = 0
     for own, run in groupby(table["layout"]):
         stop = start + len(list(run))
-        yield table.order(range(start, stop)), own
+        yield table.pick(range(start, stop)), own
         start = stop
 
 

@@ -10,21 +10,23 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ..listing import Listing
+from ..listing import Layout, Section
 from ..options import Options
 from ..table import Remark, Table
-from ..text import set_of, unsafe
+from ..text import cleaned, set_of, valid
 
 SCHEMA = "pynetstat/1"
 
-Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
 Incomplete = Callable[[], list[dict[str, Any]]]
 
 
-def render(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+def render(
+    sections: Iterable[Section], options: Options, incomplete: Incomplete
+) -> Iterator[bytes]:
     """The format that the options name. A document of json streams, and ends whole even where
     a listing broke off: what is missing then stands in `incomplete`."""
     if options.format == "json":
@@ -43,11 +45,14 @@ def render(sections: Sections, options: Options, incomplete: Incomplete) -> Iter
         first = True  # another listing has a header of its own
 
 
-def document(sections: Sections, options: Options, incomplete: Incomplete) -> Iterator[bytes]:
+def document(
+    sections: Iterable[Section], options: Options, incomplete: Incomplete
+) -> Iterator[bytes]:
+    host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
     envelope = {
         "schema": SCHEMA,
         "generated_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime()),
-        "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME"),
+        "host": valid(host) if host else None,
         "platform": sys.platform,
         "privileged": not hasattr(os, "geteuid") or os.geteuid() == 0,
     }
@@ -66,10 +71,11 @@ def document(sections: Sections, options: Options, incomplete: Incomplete) -> It
             if isinstance(table, Table) and len(table):
                 yield (comma + objects(table, options, separator=",\n")).encode()
                 comma = ",\n"
-    yield f'{"]" if name else ""}, "incomplete": {json.dumps(incomplete())}}}\n'.encode()
+    missing = [{**one, "reason": valid(one["reason"])} for one in incomplete()]
+    yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
 
 
-def statistics(tables: Iterable[Table | Remark]) -> str:
+def statistics(tables: Iterable[Table | Remark | Layout]) -> str:
     """The kernel's names in two levels: {"Tcp": {"ActiveOpens": 1}}."""
     sections: dict[str, dict[str, int]] = {}
     for table in tables:
@@ -121,13 +127,15 @@ def encoded(field: Sequence[Any]) -> list[str]:
     return list(map(texts.__getitem__, field))
 
 
-def plain(value: Any) -> Any:
-    """A record within a record as the object it is."""
+def plain(value: Any, written: Callable[[str], str] = str) -> Any:
+    """A record within a record as the object it is, its text as `written`."""
     if hasattr(value, "_asdict"):
-        return {name: plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part, written) for name, part in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: plain(part, written) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    return value
+        return [plain(part, written) for part in value]
+    return written(value) if isinstance(value, str) else value
 
 
 # csv and tsv
@@ -160,14 +168,22 @@ def cell(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return harmless(value)
-    return json.dumps(plain(value), separators=(",", ":"))
+    return json.dumps(plain(value, harmless), separators=(",", ":"))
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet runs and no terminal obeys: `'` before = + - @, controls escaped."""
-    if unsafe().search(text):
-        text = unsafe().sub(escaped, text)
-    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
+    """Text that no spreadsheet runs and no terminal obeys: `'` before what begins a formula,
+    controls escaped."""
+    if not (text.isascii() and text.isprintable()):
+        text = cleaned(text, escaped)
+    return formula().sub(r"\1'\2", text)
+
+
+@cache
+def formula() -> re.Pattern[str]:
+    """The beginning of a formula, also behind blanks, behind what separates cells in spreadsheets
+    of some countries, and with signs of full width."""
+    return re.compile("(^|[;,|\t])([\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def escaped(found: re.Match[str]) -> str:

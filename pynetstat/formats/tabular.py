@@ -8,21 +8,16 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ..listing import Listing
+from ..listing import Section
 from ..options import Options
-from ..table import Remark, Table, joined
+from ..table import Table, joined
 from ..text import safe_cells
+from .markup import ESCAPES
 from .structured import chosen, plain
-
-Sections = Iterable[tuple[Listing, Iterable["Table | Remark"]]]
-
-MARKUP = (
-    "asciidoc", "github", "pipe", "jira", "orgtbl", "textile", "youtrack", "mediawiki", "moinmoin"
-)  # fmt: skip
 
 
 def render(
-    sections: Sections, options: Options, incomplete: Callable[[], Any] | None = None
+    sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     """A table for each listing; a field that is empty in every row is left out, unless it was
     asked for by name."""
@@ -48,9 +43,8 @@ def texts(field: Sequence[Any], options: Options) -> list[str]:
     """Cells that hold nothing but printable text."""
     held = safe_cells(["" if value is None else written(value) for value in field])
     cells = [cell.encode("latin-1").decode() for cell in held]
-    if options.format in MARKUP:
-        cells = [cell.replace("|", "\\|") for cell in cells]
-    return cells
+    escape = ESCAPES.get(options.format)
+    return list(map(escape, cells)) if escape else cells
 
 
 def written(value: Any) -> str:

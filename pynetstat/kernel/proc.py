@@ -5,61 +5,37 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..options import Options
 
 BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
-
-
 LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
-
-
 WHOLE = 1 << 25  # bytes of a table that is taken in one piece: more than any kernel has of it
-
-
 # Windows would turn line ends around; and what is a pipe, in a copy of some /proc, has no end.
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-
+READ |= getattr(os, "O_NOCTTY", 0)
+# A table of more bytes is refused: 14 million sockets, where no kernel has seen more than a few.
+MOST = 1 << 31
 
 # What netstat says to a user who may not look into every process
 NOT_ALL = (
     "(Not all processes could be identified, non-owned process info\n"
     " will not be shown, you would have to be root to see it all.)"
 )
-
-
 NOTHING = '(No info could be read for "-p": geteuid()={} but you should be root.)'
-
-
-class Stop(Exception):
-    """A listing that cannot be given, and with it the end of the run.
-
-    `message` is for stderr, `status` the exit status, `remark` what netstat prints on stdout.
-    """
-
-    def __init__(self, message: str, status: int = 1, remark: str = "") -> None:
-        super().__init__(message)
-        self.message, self.status, self.remark = message, status, remark
 
 
 class Proc:
     """A mounted /proc: this machine's, a container's, a host's seen from a container, a capture.
 
-    `warn` takes each notice (one line of text). `troubles` collects what could not be read
-    although it was there; the run then ends with status 1, since something is missing. `unseen`
-    is what this user may not see, as (what, reason, how many): no failure.
+    `report(path, error)` is called for a file that was opened and cannot be read to its end.
     """
 
-    def __init__(self, root: str = "/proc", warn: Callable[[str], None] | None = None) -> None:
-        self.root = root
-        self.warn = warn or (lambda message: None)
-        self.progress: Callable[[str], None] = lambda text: None  # told while it takes long
-        self.troubles: list[str] = []
-        self.unseen: list[tuple[str, str, int | None]] = []
+    def __init__(
+        self, root: str = "/proc", report: Callable[[str, OSError], None] | None = None
+    ) -> None:
+        # /proc/ and a link to /proc are /proc: there the kernel may be asked.
+        self.root = "/proc" if same_folder(root, "/proc") else root
+        self.report = report or (lambda path, error: None)
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -77,34 +53,6 @@ class Proc:
             return False
         return (ours.st_dev, ours.st_ino) == (shown.st_dev, shown.st_ino)
 
-    def trouble(self, path: str, error: OSError) -> None:
-        """A file that is there but cannot be read to its end."""
-        message = f"{path}: {reason(error)}"
-        self.warn(message)
-        self.troubles.append(message)
-
-    def absent(
-        self, options: Options, name: str, error: OSError, file: str, legacy: bool = False
-    ) -> Stop | None:
-        """netstat's rule for a table that cannot be opened: the end of the run, or nothing.
-
-        Not there: silence, unless it was asked for by name (that ends the run) or -v is on.
-        Any other reason ends it whatever was asked. For the legacy families (ipx, ax25, x25,
-        netrom, rose) a file that may not be read is no missing one, and -4 or -6 silence
-        nothing.
-        """
-        missing = (errno.ENOENT,) if legacy else (errno.ENOENT, errno.EACCES)
-        if error.errno not in missing:
-            return Stop(f"{self.path(file)}: {reason(error)}", 255)
-        message = f"netstat: no support for `{name}' on this system."
-        if options.quiet and not legacy:
-            return None
-        if options.explicit:
-            return Stop(message)
-        if options.verbose:
-            self.warn(message)
-        return None
-
     def blocks(self, name: str, size: int = BLOCK, most: int = 0) -> Iterator[str]:
         """The file in pieces that end where a line ends, one character per byte, up to `most`
         bytes where that is given.
@@ -114,7 +62,7 @@ class Proc:
         descriptor = os.open(self.path(name), READ)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             most = size  # a device may have no end
-        return self._blocks(self.path(name), descriptor, size, most or sys.maxsize)
+        return self._blocks(self.path(name), descriptor, size, most or MOST)
 
     def _blocks(self, path: str, descriptor: int, size: int, most: int) -> Iterator[str]:
         rest = b""
@@ -130,21 +78,22 @@ class Proc:
                 if not data:
                     return
                 most -= len(data) - len(rest)
-                if most < 0:
-                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-                # At the end of the file, and where a line fills the block, all of it goes.
-                end = len(data) if wanted > 0 else data.rfind(b"\n") + 1 or len(data)
+                # At the end of the file all of it goes.
+                end = len(data) if wanted > 0 else data.rfind(b"\n") + 1
                 rest = data[end:]
+                if most < 0 or not end:  # no table has a line of a whole block
+                    rest = b"" if most < 0 else rest
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
                 yield data[:end].decode("latin-1")
         except OSError as error:
             if rest:
                 yield rest.decode("latin-1")
-            self.trouble(path, error)
+            self.report(path, error)
         finally:
             os.close(descriptor)
 
     def text(self, name: str) -> str:
-        """All of a table that is small, or not to be had by the row; not endless, though."""
+        """The whole file, at most WHOLE bytes; a larger one is reported."""
         return "".join(self.blocks(name, most=WHOLE))
 
     def lines(self, name: str) -> Iterator[str]:
@@ -157,24 +106,31 @@ class Proc:
         is an empty table, as it is to netstat."""
         return iter(()) if os.path.isdir(self.path(name)) else self.lines(name)
 
-    def legacy(self, options: Options, name: str, file: str) -> Iterator[str] | None:
-        """The lines of a rare family's table of sockets; None where it is passed over."""
-        try:
-            return self.rare(file)
-        except OSError as error:
-            stop = self.absent(options, name, error, file, legacy=True)
-            if stop:
-                raise stop from error
-            return None
-
     def read(self, name: str) -> str:
         """A whole small file, one character per byte."""
-        with open(self.path(name), "rb", opener=lambda path, _: os.open(path, READ)) as file:
-            return file.read(1 << 24).decode("latin-1")
+        return small_file(self.path(name)).decode("latin-1")
 
     def pids(self) -> list[str]:
         """The processes, in directory order, as netstat walks them."""
         return list(filter(str.isdecimal, os.listdir(self.root)))
+
+
+def same_folder(path: str, other: str) -> bool:
+    """True if both paths lead to the same folder, however they are written."""
+    try:
+        return path == other or os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
+def small_file(path: str, most: int = 1 << 24) -> bytes:
+    """A whole small file, at most 16 MiB of it. A pipe in its place never makes us wait."""
+    with open(path, "rb", buffering=0, opener=lambda path, _: os.open(path, READ)) as file:
+        parts = []
+        while most > 0 and (part := os.read(file.fileno(), min(most, 1 << 16))):
+            parts.append(part)
+            most -= len(part)
+    return b"".join(parts)
 
 
 def lines_of(block: str) -> Iterator[str]:

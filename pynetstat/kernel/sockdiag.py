@@ -11,6 +11,7 @@ from itertools import chain, islice
 from struct import Struct, iter_unpack
 from typing import TYPE_CHECKING, Any
 
+from ..listing import Report
 from . import netlink
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 SOCK_DIAG_BY_FAMILY = 20
 LISTEN = 10
 ALL = 0xFFE  # the states 1 (ESTABLISHED) to 11 (CLOSING)
+# The fields that are the same as in /proc. Not so the timers (in jiffies there) and the user of a
+# half-open connection. A listener's Send-Q is its limit here and 0 there: it is given as 0.
+TOLD_ALIKE = frozenset(
+    (
+        *("proto", "family", "state", "local_address", "local_port", "local_host"),
+        *("local_service", "remote_address", "remote_port", "remote_host", "remote_service"),
+        *("recv_q", "send_q", "inode", "pid", "program", "processes", "owner", "context"),
+    )
+)
 ROWS = 3000  # rows gathered into one table
 HELD = 40  # such tables held back until the kernel has said that the dump is complete: 10 MB
 
@@ -36,18 +46,14 @@ LENGTH = 88  # of both, without the attributes that may follow
 
 
 def tcp_sockets(
-    proc: Proc, options: Options, version: str
+    proc: Proc, options: Options, outcome: Report, version: str
 ) -> Iterator[tuple[int, dict[str, Any]]] | None:
     """The tcp sockets of one IP version as (length, fields); None where /proc has to serve.
 
     The kernel walks the same tables in the same order as for /proc/net/tcp, so that what is
-    printed is the same, byte for byte; not so for timers (in jiffies there), the user of a
-    half-open connection, and a listener's Send-Q, which /proc has as 0.
+    printed is the same, byte for byte, for the fields of TOLD_ALIKE.
     """
-    more = (
-        options.extend or options.timers or options.structured or options.filtered or options.sort
-    )
-    if options.source != "netlink" and (options.source != "auto" or more):
+    if options.source != "netlink" and (options.source != "auto" or not options.dump):
         return None
     if not proc.own:
         return None
@@ -56,16 +62,16 @@ def tcp_sockets(
         held = list(islice(blocks, HELD))
     except OSError:
         return None
-    return map(decode, chain(held, to_the_end(proc, blocks)))
+    return map(decode, chain(held, to_the_end(outcome, blocks)))
 
 
-def to_the_end(proc: Proc, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def to_the_end(outcome: Report, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """What is left of a long dump. Where that fails, rows have been given already: that some are
     missing is told."""
     try:
         yield from blocks
     except OSError as error:
-        proc.trouble("tcp sockets from netlink, the rest of them", error)
+        outcome.error("tcp sockets from netlink, the rest of them", error)
 
 
 def unix_names(proc: Proc, options: Options) -> set[tuple[str, str]]:

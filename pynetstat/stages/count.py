@@ -9,6 +9,7 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
+from ..listing import Layout
 from ..options import Misuse
 from ..table import Remark, Table
 from .sort import by_family, sorted_table
@@ -24,7 +25,16 @@ class Group(NamedTuple):
     length: int | None = None
 
 
-def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | None = None) -> Table:
+def check_fields(records: Sequence[Any], fields: Sequence[str]) -> None:
+    """Misuse where none of these types of record has all the fields to count by."""
+    groups = [group(text) for text in fields]
+    if not any(has(record, groups) for record in records):
+        raise Misuse(no_field(records, groups))
+
+
+def count(
+    tables: Iterable[Table | Remark | Layout], fields: Sequence[str], top: int | None = None
+) -> Table:
     """How many rows there are of each combination of values, the most frequent first.
 
     `remote_network/24` and `local_network/64` are networks of that many bits (IPv4 addresses
@@ -36,17 +46,22 @@ def count(tables: Iterable[Table | Remark], fields: Sequence[str], top: int | No
     shown: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     record, records = None, []
     for table in tables:
-        if isinstance(table, Remark):
+        if not isinstance(table, Table):
             continue
         records.append(table.record)
-        if all(one.field in table.record._fields for one in groups):
+        if has(table.record, groups):
             record = table.record
             if len(table):
                 add(numbers, shown, [values(table, one) for one in groups])
     if record is None and records:
         raise Misuse(no_field(records, groups))
     rows = sorted_table(counted(record, groups, numbers, shown), ["-count", *names(groups)])
-    return rows if top is None else rows.order(range(min(top, len(rows))))
+    return rows if top is None else rows.pick(range(min(top, len(rows))))
+
+
+def has(record: Any, groups: Sequence[Group]) -> bool:
+    """True if this type of record has all fields that are counted by."""
+    return {one.field for one in groups} <= set(record._fields)
 
 
 def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -> None:

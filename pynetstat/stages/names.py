@@ -7,11 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..kernel.proc import Proc
+from ..kernel.proc import small_file
 from ..options import Options
 from ..table import Remark, Table
+
+if TYPE_CHECKING:
+    from ..outcome import Outcome
 
 PATIENCE = 1.0  # seconds before a user at a terminal is told what takes so long
 WORKERS = 64  # hosts asked for at the same time
@@ -27,8 +30,8 @@ SERVICES |= {"udpl6": "udp", "raw": "raw", "raw6": "raw"}
 class Names:
     """The names of one run, remembered from round to round."""
 
-    def __init__(self, options: Options, proc: Proc) -> None:
-        self.options, self.proc = options, proc
+    def __init__(self, options: Options, outcome: Outcome) -> None:
+        self.options, self.outcome = options, outcome
         self.hosts: dict[str | None, str | None] = dict(NAMELESS)
         self.users: dict[int | None, str | None] = {None: None}
         self.asked = False
@@ -118,10 +121,10 @@ class Names:
                 answers.get(timeout=max(0.0, min(left, 0.2)))
                 came += 1
             if left < self.options.resolve_timeout - PATIENCE:
-                self.proc.progress(f"{came} of {len(new)} names, {left:.0f} s left")
+                self.outcome.progress(f"{came} of {len(new)} names, {left:.0f} s left")
                 told = True
         if told:
-            self.proc.progress("")
+            self.outcome.progress("")
         for address in new:
             hosts.setdefault(address, None)
         if not self.asked and sys.platform.startswith("linux") and not any(map(hosts.get, new)):
@@ -149,7 +152,7 @@ class Names:
     def lack(self, path: str, effect: str) -> None:
         """A file without which there are no names is missed aloud, and once."""
         if not os.path.exists(system_path(path)):
-            self.proc.warn(f"({path}: {os.strerror(errno.ENOENT)}; {effect}.)")
+            self.outcome.warn(f"({path}: {os.strerror(errno.ENOENT)}; {effect}.)")
 
     def service_names(self) -> dict[str, dict[int, str]]:
         """Port -> service for tcp and udp, and for raw the protocols' names."""
@@ -219,11 +222,10 @@ def system_path(path: str) -> str:
 def words_of(path: str) -> Iterator[list[str]]:
     """The lines of a file of the system that have at least two words; # starts a comment."""
     try:
-        with open(system_path(path), "rb") as file:
-            content = file.read(1 << 24)
+        lines = small_file(system_path(path)).split(b"\n")
     except OSError:
         return
-    for line in content.split(b"\n"):
+    for line in lines:
         words = line.partition(b"#")[0].split()  # of bytes: at the blanks of the C locale
         if len(words) > 1:
             yield [word.decode("latin-1") for word in words]

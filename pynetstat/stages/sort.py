@@ -38,7 +38,7 @@ def sorted_table(table: Table, keys: Sequence[str]) -> Table:
         rows = [row for row in rows if field[row] is not None] if unknown else rows
         rows.sort(key=places.__getitem__, reverse=key.startswith("-"))
         rows += unknown
-    return table.order(rows)
+    return table.pick(rows)
 
 
 def check_keys(record: Any, keys: Iterable[str]) -> None:

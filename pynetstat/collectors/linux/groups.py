@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...cells import host_texts, known
 from ...kernel.decode import addresses, integers, wide_addresses
 from ...kernel.proc import Proc
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
 
@@ -41,22 +41,16 @@ LINE6 = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     yield Table(Group, 0)  # the heading stands even where there is nothing to list
-    failure = None
-    for version in options.versions:
-        try:
-            yield from groups6(proc) if version else groups(proc)
-        except OSError as error:
-            if not version:  # a missing IPv6 half is passed over in silence
-                failure = proc.absent(options, "AF INET (igmp)", error, "net/igmp")
-                if failure and failure.status == 255:
-                    raise failure from error
-    if failure:
-        raise failure
+    yield from halves(
+        options,
+        Missing("AF INET (igmp)", proc.path("net/igmp")),
+        lambda version: groups6(proc, outcome) if version else groups(proc, outcome),
+    )
 
 
-def groups(proc: Proc) -> Iterator[Table]:
+def groups(proc: Proc, outcome: Report) -> Iterator[Table]:
     pattern = LINE
     first = 0
     device: str | None = None
@@ -75,19 +69,19 @@ def groups(proc: Proc) -> Iterator[Table]:
             else:
                 if other.strip() and other[0] != "\t":  # whose groups follow?
                     device = None
-                proc.warn(f"warning, got bogus igmp line {number}.")
+                outcome.warn(f"warning, got bogus igmp line {number}.")
         first += len(lines)
         if rows:
             yield decode("inet", *zip(*rows))
 
 
-def groups6(proc: Proc) -> Iterator[Table]:
+def groups6(proc: Proc, outcome: Report) -> Iterator[Table]:
     first = 0
     for block in proc.blocks("net/igmp6"):
         rows = LINE6.findall(ended(block))
         for number, row in enumerate(rows, first):
             if not row[0]:
-                proc.warn(f"warning, got bogus igmp6 line {number}.")
+                outcome.warn(f"warning, got bogus igmp6 line {number}.")
         first += len(rows)
         rows = [row for row in rows if row[0]]
         if rows:

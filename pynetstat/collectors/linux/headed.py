@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...kernel.proc import Proc, lines_of
+from ...kernel.proc import lines_of
+from ...listing import Report
 
 WORDS = re.compile(r"[^ \t|]+")
 WORD = re.compile(r"\s*\S+", re.ASCII)
@@ -57,7 +58,7 @@ class Heading:
 
 
 def read_lines(
-    proc: Proc, name: str, block: str, first: int, read: Callable[[str], Any]
+    outcome: Report, name: str, block: str, first: int, read: Callable[[str], Any]
 ) -> list[Any]:
     """Line by line, where a block holds something that no kernel of today prints."""
     rows = []
@@ -66,5 +67,5 @@ def read_lines(
         if row is not None:
             rows.append(row)
         elif line.strip(" \t\n\v\f\r"):
-            proc.warn(f"warning, got bogus {name} line {number}.")
+            outcome.warn(f"warning, got bogus {name} line {number}.")
     return rows

@@ -12,7 +12,7 @@ from ...cells import blank, known, named, numbered, owner_columns, signed, user_
 from ...kernel.decode import addresses, decimals, numbers, ports
 from ...kernel.proc import Proc, lines_of
 from ...kernel.states import STATES
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
 
@@ -119,50 +119,31 @@ TABLES = {
 }
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
     for name in options.protocols:
         if name == "sctp":
             from .sctp import collect as sctp
 
-            yield from sctp(proc, options)
+            yield from sctp(proc, options, outcome)
         else:
-            read = partial(sockets, proc, options, TABLES[name])
-            yield from halves(proc, options, name, f"net/{name}", read)
+            missing = Missing(f"AF INET ({name})", proc.path(f"net/{name}"))
+            read = partial(sockets, proc, options, outcome, TABLES[name])
+            yield from halves(options, missing, read)
 
 
-def halves(
-    proc: Proc,
-    options: Options,
-    name: str,
-    file: str,
-    read: Callable[[str], Iterator[Table]],
+def sockets(
+    proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
 ) -> Iterator[Table]:
-    """What `read` finds for IPv4 and for IPv6. A missing IPv6 half is passed over in silence, and
-    a missing IPv4 half ends the run only after the other has been given."""
-    failure = None
-    for version in options.versions:
-        try:
-            yield from read(version)
-        except OSError as error:
-            if not version:
-                failure = proc.absent(options, f"AF INET ({name})", error, file)
-                if failure and failure.status == 255:
-                    raise failure from error
-    if failure:
-        raise failure
-
-
-def sockets(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
     """One table, by the way that is quickest for what was asked."""
     if protocol.name == "tcp" and options.source in ("auto", "netlink"):
         from ...kernel.sockdiag import tcp_sockets
 
-        tables = tcp_sockets(proc, options, version)
+        tables = tcp_sockets(proc, options, outcome, version)
         if tables is not None:
             yield from handshakes_once(from_netlink(protocol, version, tables))
             return
-    rows = read(proc, options, protocol, version)
+    rows = read(proc, options, outcome, protocol, version)
     yield from handshakes_once(once(rows)) if proc.own else rows
 
 
@@ -185,7 +166,9 @@ def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table
     )
 
 
-def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iterator[Table]:
+def read(
+    proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
+) -> Iterator[Table]:
     """/proc/net/tcp and the files of its shape, as tcp4_seq_show() and its kin print them."""
     heading = True
     for block in proc.blocks(f"net/{protocol.name}{version}"):
@@ -193,7 +176,7 @@ def read(proc: Proc, options: Options, protocol: Protocol, version: str) -> Iter
             block, heading = block.partition("\n")[2], False
         rows = re.findall(ROW, block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
-            rows = loose_rows(proc, protocol, block) if block else []
+            rows = loose_rows(outcome, protocol, block) if block else []
         if not rows:
             continue
         columns = list(zip(*rows))
@@ -284,14 +267,14 @@ def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
     )
 
 
-def loose_rows(proc: Proc, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
+def loose_rows(outcome: Report, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     name = "udp" if protocol.name == "udplite" else protocol.name
     for line in lines_of(block):
         match = re.match(LOOSE, line, re.ASCII)
         if match is None or len(match[8].split()) < protocol.fields:
-            proc.warn(f"warning, got bogus {name} line.")
+            outcome.warn(f"warning, got bogus {name} line.")
             continue
         parts = match.groups()
         tail = parts[7].split()

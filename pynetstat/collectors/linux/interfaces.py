@@ -15,8 +15,8 @@ from ...cells import known
 from ...kernel import ioctl
 from ...kernel.decode import LARGEST, counters
 from ...kernel.ioctl import Inet, Inet6, Link
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table
 from ...text import safe
@@ -89,7 +89,7 @@ HALF = 1 << 31  # numbers are C's int
 NAME = re.compile(r"((.*?)([0-9]*))(?::([0-9]+))?\Z", re.DOTALL)
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """The names and counters of /proc/net/dev; the rest is asked of the kernel, if it is its own
     /proc that we read. Of any other place no more is known than is written there: not whether
     an interface is up, so that all are shown, with `-` for what is not known."""
@@ -101,21 +101,23 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
         places, found = read(proc.text("net/dev"))
     except OSError as error:
         problem = error
-        proc.warn(f"Warning: cannot open {proc.path('net/dev')} ({reason(error)}). Limited output.")
+        outcome.warn(
+            f"Warning: cannot open {proc.path('net/dev')} ({reason(error)}). Limited output."
+        )
     if proc.root == "/proc":
-        names = ordered({*found, *labels(proc, problem)})
-        yield from present(proc, options, names, found, places)
+        names = ordered({*found, *labels(outcome, problem)})
+        yield from present(proc, options, outcome, names, found, places)
     elif problem:
         raise Stop(f"missing interface information: {reason(problem)}")
     else:
         yield table(proc, ordered(found), found, places)
 
 
-def labels(proc: Proc, problem: OSError | None) -> list[str]:
+def labels(outcome: Report, problem: OSError | None) -> list[str]:
     try:
         return ioctl.addressed()
     except OSError as error:
-        proc.warn(f"SIOCGIFCONF: {reason(error)}")
+        outcome.warn(f"SIOCGIFCONF: {reason(error)}")
         if problem:
             raise Stop(f"missing interface information: {reason(error)}") from error
         return []
@@ -124,6 +126,7 @@ def labels(proc: Proc, problem: OSError | None) -> list[str]:
 def present(
     proc: Proc,
     options: Options,
+    outcome: Report,
     names: Sequence[str],
     found: Mapping[str, list[int]],
     places: Sequence[int],
@@ -143,7 +146,7 @@ def present(
         refusal = answers[end]
         assert isinstance(refusal, OSError)
         said = "Device not found" if refusal.errno == ENODEV else reason(refusal)
-        proc.warn(f"{safe(gone[0])}: error fetching interface information: {said}")
+        outcome.warn(f"{safe(gone[0])}: error fetching interface information: {said}")
         raise Stop(f"missing interface information: {reason(refusal)}")
 
 
@@ -279,7 +282,7 @@ def addresses(
 
 
 def heading(options: Options) -> str:
-    return "Kernel Interface table" if options.round == 1 else ""
+    return "Kernel Interface table"
 
 
 def columns(options: Options) -> Iterator[Column]:
@@ -325,8 +328,6 @@ def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str] | 
 
 
 def blocks(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
-    if options.header and heading(options):
-        yield heading(options)
     for table in tables:
         if isinstance(table, Remark):
             yield table
@@ -337,4 +338,7 @@ def blocks(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
             yield from lines(Block(*row))
 
 
-INTERFACES = Listing("interfaces", Interface, collect, columns, heading, text=text)
+INTERFACES = Listing(
+    "interfaces", Interface, collect, columns, heading, text=text, heading_once=True,
+    identity=("ifname",),
+)  # fmt: skip

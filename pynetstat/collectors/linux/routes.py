@@ -10,8 +10,8 @@ from struct import unpack
 from typing import Any, NamedTuple
 
 from ...kernel.decode import addresses, integers, numbers
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Table
 from .headed import Heading, Lacking, read_lines
@@ -67,7 +67,7 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """/proc/net/route: the main table, of several hops the first alone."""
     blocks = opened(proc, "net/route", "INET (IPv4)")
     yield Table(Route, 0)
@@ -78,7 +78,7 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
             heading = heading_of(proc, line)
         rows = ROW.findall(block) if heading.plain else []
         if block and (len(rows) != block.count("\n") or not block.endswith("\n")):
-            rows = read_lines(proc, "route", block, first, heading.read)
+            rows = read_lines(outcome, "route", block, first, heading.read)
         first += block.count("\n")
         if rows:
             yield decode(*zip(*rows))
@@ -294,7 +294,7 @@ INET = Listing("routes", Route, collect, columns, lambda _: "Kernel IP routing t
 # Families without routes
 
 
-def refuse(proc: Proc, options: Options) -> Iterator[Table]:
+def refuse(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """The first of the families named that has none; those before it were listed."""
     family = next(name for name in options.families if name in ("unix", "ec", "ash", "bluetooth"))
     if family == "bluetooth":

@@ -9,7 +9,7 @@ from typing import Any
 from ...cells import host_texts
 from ...kernel.decode import numbers, wide_addresses
 from ...kernel.proc import Proc
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Report
 from ...options import Options
 from ...table import Table
 from .headed import read_lines
@@ -27,11 +27,11 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
-    yield from routes(proc, cached=False)
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
+    yield from routes(proc, outcome, cached=False)
 
 
-def routes(proc: Proc, cached: bool) -> Iterator[Table]:
+def routes(proc: Proc, outcome: Report, cached: bool) -> Iterator[Table]:
     """/proc/net/ipv6_route: the routes of all tables, or else those of the cache."""
     blocks = opened(proc, "net/ipv6_route", "INET6 (IPv6)")
     yield Table(Route, 0)
@@ -39,7 +39,7 @@ def routes(proc: Proc, cached: bool) -> Iterator[Table]:
     for block in blocks:
         rows = ROW.findall(block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
-            rows = read_lines(proc, "ipv6_route", block, first, loose())
+            rows = read_lines(outcome, "ipv6_route", block, first, loose())
         first += block.count("\n")
         if rows:
             yield decode(cached, *zip(*rows))

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from ...cells import host_texts, port_texts, signed
 from ...kernel.proc import Proc, lines_of
-from ...listing import Column
+from ...listing import Column, Missing, Report, halves
 from ...options import Options
 from ...table import Table
 from ...text import safe_cells
-from .inet import InetSocket, halves, names, state_name, tail_columns
+from .inet import InetSocket, names, state_name, tail_columns
 
 Several = tuple[str, ...]  # the addresses of one end
 Known = Mapping[str, "str | None"]  # how they are written; None where one is no address
@@ -60,31 +60,31 @@ class Kind(NamedTuple):
     ends: int
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     """Endpoints are what listens, associations are what is connected. Modern kernels list IPv6
     in the first file too, and have none for it alone."""
     for kind in KINDS:
         if options.all or options.listening == (kind.file == "eps"):
-            read_half = partial(read, proc, kind)
-            yield from halves(proc, options, "sctp", f"net/sctp/{kind.file}", read_half)
+            missing = Missing("AF INET (sctp)", proc.path(f"net/sctp/{kind.file}"))
+            yield from halves(options, missing, partial(read, proc, outcome, kind))
 
 
-def read(proc: Proc, kind: Kind, version: str) -> Iterator[Table]:
+def read(proc: Proc, outcome: Report, kind: Kind, version: str) -> Iterator[Table]:
     heading = True
     for block in proc.blocks(f"net/sctp{version}/{kind.file}"):
         if heading:  # the first line, whatever it says
             block, heading = block.partition("\n")[2], False
         rows = kind.row.findall(block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
-            rows = loose_rows(proc, kind, block) if block else []
+            rows = loose_rows(outcome, kind, block) if block else []
         known = addresses([text for row in rows for text in row[-kind.ends :]])
         if None in known.values():
-            rows = [row for row in rows if sound(proc, kind, known, row)]
+            rows = [row for row in rows if sound(outcome, kind, known, row)]
         if rows:
             yield kind.decode(known, *zip(*rows))
 
 
-def loose_rows(proc: Proc, kind: Kind, block: str) -> list[tuple[str, ...]]:
+def loose_rows(outcome: Report, kind: Kind, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     for line in lines_of(block):
@@ -92,20 +92,20 @@ def loose_rows(proc: Proc, kind: Kind, block: str) -> list[tuple[str, ...]]:
         if match:
             rows.append(match.groups())
         else:
-            bogus(proc, kind)
+            bogus(outcome, kind)
     return rows
 
 
-def sound(proc: Proc, kind: Kind, known: Known, row: Sequence[str]) -> bool:
+def sound(outcome: Report, kind: Kind, known: Known, row: Sequence[str]) -> bool:
     """Are its addresses such? netstat would print 255.255.255.255 for what is none."""
     if all(known[word] for text in row[-kind.ends :] for word in text.split()):
         return True
-    bogus(proc, kind)
+    bogus(outcome, kind)
     return False
 
 
-def bogus(proc: Proc, kind: Kind) -> None:
-    proc.warn(f"warning, got bogus sctp {kind.name} line.")
+def bogus(outcome: Report, kind: Kind) -> None:
+    outcome.warn(f"warning, got bogus sctp {kind.name} line.")
 
 
 def addresses(texts: Iterable[str]) -> Known:

@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ...kernel.decode import LARGEST, counters
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Listing, Report, Stop
 from ...options import PROTOCOLS, Options
 from ...table import Remark, Table
 from .sentences import SENTENCES
@@ -61,39 +61,39 @@ SECTIONS6 = {"Ip6": "raw", "Icmp6": "raw", "Tcp6": "tcp", "Udp6": "udp"}
 WORDS = re.compile(r"[^ \t\v\f\r\n]+")
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     if options.families == ("inet6",):
-        yield from version6(proc, options)
+        yield from version6(proc, options, outcome)
     elif options.families in ((), ("inet",)):
-        yield from version4(proc, options)
+        yield from version4(proc, options, outcome)
     else:
         families = ",".join(options.families)
         complaint = "netstat: No statistics support for specified address family: "
         raise Stop("", remark=complaint + families)
 
 
-def version4(proc: Proc, options: Options) -> Iterator[Table]:
+def version4(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """What cannot be opened is said, but it is no failure: that is netstat's rule."""
     try:
-        yield from pairs(proc, options, "net/snmp")
+        yield from pairs(proc, options, outcome, "net/snmp")
     except OSError as error:
-        proc.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
+        outcome.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
         return
     with suppress(OSError):
-        yield from pairs(proc, options, "net/netstat")
+        yield from pairs(proc, options, outcome, "net/netstat")
     with suppress(OSError):
         yield from sctp(proc, options)
 
 
-def version6(proc: Proc, options: Options) -> Iterator[Table]:
+def version6(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """IPv6 has files of its own but for tcp, which both versions share."""
     name = "net/snmp6"
     try:
-        yield from keyed(proc, options, name)
+        yield from keyed(proc, options, outcome, name)
         name = "net/snmp"
-        yield from pairs(proc, options, name, only="Tcp")
+        yield from pairs(proc, options, outcome, name, only="Tcp")
     except OSError as error:
-        proc.warn(f"cannot open {proc.path(name)}: {reason(error)}")
+        outcome.warn(f"cannot open {proc.path(name)}: {reason(error)}")
 
 
 def lines(proc: Proc, name: str) -> list[str]:
@@ -118,7 +118,9 @@ def section(
     return Section(title, SENTENCES.get(title, {}), names, values)
 
 
-def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[Section]:
+def pairs(
+    proc: Proc, options: Options, outcome: Report, name: str, only: str = ""
+) -> Iterator[Section]:
     """/proc/net/snmp and netstat as snmp_seq_show() and netstat_seq_show() print them: names
     in one line, values in the next.
 
@@ -136,7 +138,7 @@ def pairs(proc: Proc, options: Options, name: str, only: str = "") -> Iterator[S
         _, second, numbers = values.partition(":")
         if not (colon and second):
             if not only:
-                proc.warn(f"Problem while parsing {proc.path(name)}")
+                outcome.warn(f"Problem while parsing {proc.path(name)}")
             return
         if title.startswith(only):
             names = WORDS.findall(keys)
@@ -153,7 +155,7 @@ def sctp(proc: Proc, options: Options) -> Iterator[Section]:
     yield section(options, SECTIONS, "Sctp", [pair[0] for pair in words], values)
 
 
-def keyed(proc: Proc, options: Options, name: str) -> Iterator[Section]:
+def keyed(proc: Proc, options: Options, outcome: Report, name: str) -> Iterator[Section]:
     """/proc/net/snmp6 as snmp6_seq_show() prints it: a name and a value a line, where the
     beginning of the name tells the section.
 

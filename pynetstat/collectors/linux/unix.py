@@ -11,7 +11,7 @@ from ...cells import blank, known, owner_columns, which
 from ...kernel import sockdiag
 from ...kernel.decode import decimals, numbers
 from ...kernel.proc import Proc, lines_of
-from ...listing import Column, Listing
+from ...listing import Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
 
@@ -56,7 +56,7 @@ FLAGS = {0x10000: "ACC", 0x20000: "W", 0x40000: "N"}
 ACCEPTING = 0x10000
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """/proc/net/unix; an ancient kernel's table without inodes has them as its paths.
 
     A name may hold a line end, and what follows it look like a row: where the kernel tells of
@@ -68,10 +68,7 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
     try:
         blocks = proc.blocks("net/unix")
     except OSError as error:
-        stop = proc.absent(options, "AF UNIX", error, "net/unix")
-        if stop:
-            raise stop from error
-        return
+        raise Missing("AF UNIX", proc.path("net/unix"), error) from error
     heading = None
     for block in blocks:
         if heading is None:
@@ -83,7 +80,7 @@ def collect(proc: Proc, options: Options) -> Iterator[Table]:
             known |= sockdiag.unix_names(proc, options)
             rows = genuine("".join([block, *blocks]), known - seen)
         elif block and (len(rows) != block.count("\n") or not block.endswith("\n")):
-            rows = loose_rows(proc, block)
+            rows = loose_rows(outcome, block)
         if rows:
             yield decode(list(zip(*rows)), "Inode" in heading, options)
         seen |= pairs
@@ -119,13 +116,13 @@ def possible(text: str, start: int) -> list[str]:
     return list(accumulate(parts, "{}\n{}".format))[::-1]
 
 
-def loose_rows(proc: Proc, block: str) -> list[tuple[str, ...]]:
+def loose_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     for line in lines_of(block):
         match = LOOSE.match(line)
         if match is None:
-            proc.warn("warning, got bogus unix line.")
+            outcome.warn("warning, got bogus unix line.")
             continue
         *numbers_, inode, path = match.groups()
         rows.append((*numbers_, inode or "0", path or ""))

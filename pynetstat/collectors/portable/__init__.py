@@ -10,16 +10,15 @@ import errno
 import socket
 from struct import Struct
 
-from ...kernel.proc import Proc, Stop, reason
-from ...options import Options
+from ...kernel.proc import reason
+from ...listing import Missing, Report
 
 GROUPS = Struct(">8H")
 
 
-def unserved(proc: Proc, options: Options, name: str, legacy: bool = False) -> Stop | None:
-    """What this system cannot list is to netstat a table that is not there."""
-    missing = FileNotFoundError(errno.ENOENT, "not on this system")
-    return proc.absent(options, name, missing, "", legacy)
+def unsupported(name: str) -> Missing:
+    """A listing that this system does not have is a missing table."""
+    return Missing(name, "", FileNotFoundError(errno.ENOENT, "not on this system"))
 
 
 def said(error: Exception) -> str:
@@ -28,9 +27,9 @@ def said(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def failed(proc: Proc, name: str, error: Exception) -> None:
+def failed(outcome: Report, name: str, error: Exception) -> None:
     """What was asked was refused, or answered with what nobody can read."""
-    proc.trouble(name, OSError(0, said(error)))
+    outcome.error(name, OSError(0, said(error)))
 
 
 def held(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...kernel.proc import Proc
+from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import statistics
@@ -46,11 +47,13 @@ ICMP6 = {
 }
 
 
-def collect(proc: Proc, options: Options, sections: Callable[[str], Sections]) -> Iterator[Table]:
+def collect(
+    proc: Proc, options: Options, outcome: Report, sections: Callable[[str], Sections]
+) -> Iterator[Table]:
     """`sections(version)` gives each section with the function that asks for its counters; only
     those that will be printed are asked for. A section without counters is left out."""
     if options.families not in ((), ("inet",), ("inet6",)):
-        yield from statistics.collect(proc, options)  # which refuses
+        yield from statistics.collect(proc, options, outcome)  # which refuses
         return
     version = "6" if options.families == ("inet6",) else ""
     for title, ask in sections(version):
@@ -60,7 +63,7 @@ def collect(proc: Proc, options: Options, sections: Callable[[str], Sections]) -
         try:
             counters = ask()
         except (OSError, ValueError) as error:
-            failed(proc, title, error)
+            failed(outcome, title, error)
             continue
         if counters:
             names, values = list(counters), list(counters.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ...kernel.proc import Proc
+from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import groups
@@ -19,6 +20,7 @@ Row = tuple[str, bytes, "int | None"]  # interface, group, how often it was join
 def collect_macos(
     proc: Proc,
     options: Options,
+    outcome: Report,
     ask: Callable[[tuple[int, ...]], bytes] = calls.sysctl,
     name: Callable[[int], str] = interface_name,
 ) -> Iterator[Table]:
@@ -31,12 +33,13 @@ def collect_macos(
             for group in found
         ]
 
-    yield from tables(proc, options, "NET_RT_IFLIST2", read)
+    yield from tables(outcome, options, "NET_RT_IFLIST2", read)
 
 
 def collect_windows(
     proc: Proc,
     options: Options,
+    outcome: Report,
     ask: Callable[[], tuple[bytes, int, int]] = calls.adapters,
 ) -> Iterator[Table]:
     """GetAdaptersAddresses(); how often a group was joined is not told"""
@@ -45,18 +48,18 @@ def collect_windows(
         found = windows.adapters(*ask())
         return [(adapter.name, packed, None) for adapter in found for _, packed in adapter.groups]
 
-    yield from tables(proc, options, "GetAdaptersAddresses", read)
+    yield from tables(outcome, options, "GetAdaptersAddresses", read)
 
 
 def tables(
-    proc: Proc, options: Options, name: str, read: Callable[[], Sequence[Row]]
+    outcome: Report, options: Options, name: str, read: Callable[[], Sequence[Row]]
 ) -> Iterator[Table]:
     """The heading, IPv4, IPv6"""
     yield Table(groups.Group, 0)
     try:
         rows = read()
     except (OSError, ValueError) as error:
-        failed(proc, name, error)
+        failed(outcome, name, error)
         return
     for version in options.versions:
         found = [row for row in rows if len(row[1]) == (16 if version else 4)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...kernel.ioctl import Inet, Inet6, Link
 from ...kernel.proc import Proc
+from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import interfaces
@@ -25,15 +26,15 @@ SENT = {"bytes": "bytes_sent", "packets": "packets_sent", "errors": "errout"}
 
 
 def collect(
-    proc: Proc, options: Options, dropout: bool = True, psutil: Any = None
+    proc: Proc, options: Options, outcome: Report, dropout: bool = True, psutil: Any = None
 ) -> Iterator[Table]:
     """Those that are up, or all with -a; one of which psutil does not say is shown. `dropout`:
     are the packets counted that were dropped before they went out?"""
     yield Table(interfaces.Interface, 0)
     psutil = psutil or psutil_module()
-    counters = asked(proc, partial(psutil.net_io_counters, pernic=True, nowrap=False))
-    states = asked(proc, psutil.net_if_stats)
-    addresses = asked(proc, psutil.net_if_addrs)
+    counters = asked(outcome, partial(psutil.net_io_counters, pernic=True, nowrap=False))
+    states = asked(outcome, psutil.net_if_stats)
+    addresses = asked(outcome, psutil.net_if_addrs)
     kinds = {held(name): name for name in (*states, *counters, *addresses)}
     names = [kinds[name] for name in interfaces.ordered(kinds)]
     if not options.all:
@@ -41,12 +42,12 @@ def collect(
     yield table(psutil, names, counters, states, addresses, dropout)
 
 
-def asked(proc: Proc, call: Any) -> dict[str, Any]:
+def asked(outcome: Report, call: Any) -> dict[str, Any]:
     """psutil raises RuntimeError for all interfaces where one cannot be asked."""
     try:
         return call() or {}
     except (OSError, RuntimeError) as error:
-        failed(proc, "psutil", error)
+        failed(outcome, "psutil", error)
         return {}
 
 

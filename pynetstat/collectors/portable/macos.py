@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ...kernel.proc import Proc
+from ...listing import Missing, Report
 from ...options import Options
 from ...table import Table
 from ..linux import inet, statistics, unix
@@ -21,16 +22,16 @@ Ask = Callable[[Any], bytes]
 
 
 def collect_sockets(
-    proc: Proc, options: Options, ask: Ask = sysctl, psutil: Any = None
-) -> Iterator[Table]:
+    proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, psutil: Any = None
+) -> Iterator[Table | Missing]:
     """The lists that Apple's netstat reads; psutil where they cannot be had."""
     lists = None if options.source == "psutil" else internet(options, ask)
     if lists is None:
-        yield from sockets.collect(proc, options, MACOS, psutil)
+        yield from sockets.collect(proc, options, outcome, MACOS, psutil)
         return
     yield Table(inet.InetSocket, 0)  # the heading stands even where there is nothing to list
     found = partial(table, lists, options, psutil)
-    yield from sockets.tables(proc, options, found)
+    yield from sockets.tables(options, found)
 
 
 def internet(options: Options, ask: Ask) -> dict[str, list[pcblist.Internet]] | None:
@@ -73,11 +74,11 @@ def owners(options: Options, psutil: Any, pids: Sequence[int | None]) -> dict[st
 
 
 def collect_unix(
-    proc: Proc, options: Options, ask: Ask = sysctl, psutil: Any = None
+    proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, psutil: Any = None
 ) -> Iterator[Table]:
     rows = None if options.source == "psutil" else local(ask)
     if rows is None:
-        yield from sockets.collect_unix(proc, options, MACOS, psutil)
+        yield from sockets.collect_unix(proc, options, outcome, MACOS, psutil)
         return
     yield Table(unix.UnixSocket, 0)
     found = Table(
@@ -110,15 +111,15 @@ def local(ask: Ask) -> list[pcblist.Local] | None:
 
 
 def collect_statistics(
-    proc: Proc, options: Options, ask: Ask = sysctl, root: bool | None = None
+    proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, root: bool | None = None
 ) -> Iterator[Table]:
     root = os.geteuid() == 0 if root is None else root
-    yield from counters.collect(proc, options, partial(sections, proc, ask, root))
+    yield from counters.collect(proc, options, outcome, partial(sections, outcome, ask, root))
 
 
-def sections(proc: Proc, ask: Ask, root: bool, version: str) -> counters.Sections:
+def sections(outcome: Report, ask: Ask, root: bool, version: str) -> counters.Sections:
     """In the order of Linux' files. Of udp there are no counters for IPv6 alone."""
-    tcp = ("Tcp", lambda: tcp_counters(proc, ask, root))
+    tcp = ("Tcp", lambda: tcp_counters(outcome, ask, root))
     if version:
         return [
             ("Ip6", lambda: macstats.ip6(ask("net.inet6.ip6.stats"))),
@@ -134,12 +135,12 @@ def sections(proc: Proc, ask: Ask, root: bool, version: str) -> counters.Section
     ]
 
 
-def tcp_counters(proc: Proc, ask: Ask, root: bool) -> dict[str, int]:
+def tcp_counters(outcome: Report, ask: Ask, root: bool) -> dict[str, int]:
     """The kernel shows zeros to a user who is not root: they are no counters."""
     data = ask("net.inet.tcp.stats")
     if not root and not any(data):
-        proc.warn("(The counters of tcp are shown to root alone.)")
-        proc.unseen.append(("statistics", "only root sees the counters of tcp", None))
+        outcome.warn("(The counters of tcp are shown to root alone.)")
+        outcome.unseen("statistics", "only root sees the counters of tcp", None)
         return {}
     try:
         rows: Iterable[pcblist.Internet] = pcblist.internet(ask("net.inet.tcp.pcblist_n"), "tcp")

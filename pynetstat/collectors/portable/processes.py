@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ...kernel.proc import Stop
-from ...listing import Holder
+from ...listing import Holder, Stop
 from ...options import Options
 from . import held
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ...kernel.proc import Proc, Stop
+from ...kernel.proc import Proc
+from ...listing import Report, Stop
 from ...options import Options
 from ...table import Table
 from ..linux import routes, routes6
@@ -77,6 +78,7 @@ def interface_name(number: int) -> str:
 def collect_macos(
     proc: Proc,
     options: Options,
+    outcome: Report,
     version: str,
     ask: Callable[[tuple[int, ...]], bytes] = calls.sysctl,
     name: Callable[[int], str] = interface_name,
@@ -119,6 +121,7 @@ def mac_bits(flags: int, version: str) -> int:
 def collect_windows(
     proc: Proc,
     options: Options,
+    outcome: Report,
     version: str,
     ask: Callable[[], bytes] = calls.forward_table,
     adapters: Callable[[], tuple[bytes, int, int]] = calls.adapters,

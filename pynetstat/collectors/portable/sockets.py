@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...kernel.proc import NOT_ALL, NOTHING, Proc
-from ...listing import Column
+from ...listing import Column, Missing, Report
 from ...options import Options
 from ...table import Table
 from ..linux import inet, unix
-from . import failed, held, packed_address, same_address, unserved
+from . import failed, held, packed_address, same_address, unsupported
 from .processes import LINUX, WINDOWS, Processes, Way, owner_fields, psutil_module
 
 # psutil's words that netstat does not have; the others are netstat's own.
@@ -38,8 +38,8 @@ class Row(NamedTuple):
 class Source:
     """One run's sockets: psutil for the whole system or, where it refuses, for each process."""
 
-    def __init__(self, proc: Proc, options: Options, way: Way, psutil: Any = None) -> None:
-        self.proc, self.options, self.way = proc, options, way
+    def __init__(self, outcome: Report, options: Options, way: Way, psutil: Any = None) -> None:
+        self.outcome, self.options, self.way = outcome, options, way
         self.psutil = psutil or psutil_module()
         self.processes = Processes(self.psutil, way)
 
@@ -59,7 +59,7 @@ class Source:
         except (self.psutil.AccessDenied, PermissionError):
             return self.by_process(kind)
         except (self.psutil.Error, OSError, RuntimeError) as error:
-            failed(self.proc, "psutil", error)
+            failed(self.outcome, "psutil", error)
             return ()
         pairs = [(connection.pid, connection) for connection in found]
         if self.options.programs and self.way is LINUX:
@@ -79,15 +79,15 @@ class Source:
             except (self.psutil.Error, OSError, RuntimeError):
                 denied = True
         if denied:
-            self.proc.warn(NOT_ALL)
-            self.proc.unseen.append(("socket", ONLY_ROOT, None))
+            self.outcome.warn(NOT_ALL)
+            self.outcome.unseen("socket", ONLY_ROOT, None)
 
     def notice(self, pids: Sequence[int | None]) -> None:
         """What netstat says to a user who may not see everything."""
         if None in pids and os.geteuid() != 0:
             some = any(pid is not None for pid in pids)
-            self.proc.warn(NOT_ALL if some else NOTHING.format(os.geteuid()))
-            self.proc.unseen.append(("owner", ONLY_ROOT, pids.count(None)))
+            self.outcome.warn(NOT_ALL if some else NOTHING.format(os.geteuid()))
+            self.outcome.unseen("owner", ONLY_ROOT, pids.count(None))
 
 
 def merged(pairs: Iterable[tuple[int | None, Any]]) -> list[Row]:
@@ -108,33 +108,32 @@ def merged(pairs: Iterable[tuple[int | None, Any]]) -> list[Row]:
 # Internet sockets
 
 
-def collect(proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None) -> Iterator[Table]:
+def collect(
+    proc: Proc, options: Options, outcome: Report, way: Way = LINUX, psutil: Any = None
+) -> Iterator[Table | Missing]:
     yield Table(inet.InetSocket, 0)  # the heading stands even where there is nothing to list
     asked = [name for name in options.protocols if name in TYPES]
-    source = Source(proc, options, way, psutil)
+    source = Source(outcome, options, way, psutil)
     rows: list[Row] = []
     if asked:
         kind = "inet" if len(asked) == 2 else asked[0]
         version = "" if len(options.versions) == 2 else options.versions[0] or "4"
         rows = source.rows(kind + version)
-    yield from tables(proc, options, partial(table, source, rows))
+    yield from tables(options, partial(table, source, rows))
 
 
-def tables(
-    proc: Proc, options: Options, give: Callable[[str, str], Table | None]
-) -> Iterator[Table]:
-    """The protocols in netstat's order, each as `give(protocol, version)` has it, with its rule
-    for those that are not there."""
+def tables(options: Options, give: Callable[[str, str], Table | None]) -> Iterator[Table | Missing]:
+    """The protocols in netstat's order, each as `give(protocol, version)` has it; None is a
+    protocol that this system does not list."""
     for name in options.protocols:
-        failure = None
+        missing = False
         for version in options.versions:
             found = give(name, version)
             if found is not None:
                 yield kept(found, name, version, options)
-            elif not version:
-                failure = unserved(proc, options, f"AF INET ({name})")
-        if failure:
-            raise failure
+            missing = missing or (found is None and not version)
+        if missing:
+            yield unsupported(f"AF INET ({name})")
 
 
 def kept(table: Table, name: str, version: str, options: Options) -> Table:
@@ -207,15 +206,12 @@ UNIX_TYPES = {"SOCK_STREAM": "STREAM", "SOCK_DGRAM": "DGRAM", "SOCK_SEQPACKET": 
 
 
 def collect_unix(
-    proc: Proc, options: Options, way: Way = LINUX, psutil: Any = None
+    proc: Proc, options: Options, outcome: Report, way: Way = LINUX, psutil: Any = None
 ) -> Iterator[Table]:
     if not way.unix:
-        failure = unserved(proc, options, "AF UNIX")
-        if failure:
-            raise failure
-        return
+        raise unsupported("AF UNIX")
     yield Table(unix.UnixSocket, 0)
-    source = Source(proc, options, way, psutil)
+    source = Source(outcome, options, way, psutil)
     rows = sorted(source.rows("unix"), key=unix_place)
     paths = [held(row.connection.laddr or "") or None for row in rows]
     found = Table(

@@ -12,6 +12,7 @@ from struct import Struct, unpack_from
 from typing import NamedTuple
 
 from ...kernel.proc import Proc
+from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import statistics
@@ -203,9 +204,9 @@ Ask = Callable[[str, int, int], "bytes | None"]
 
 
 def collect_statistics(
-    proc: Proc, options: Options, ask: Ask = calls.statistics
+    proc: Proc, options: Options, outcome: Report, ask: Ask = calls.statistics
 ) -> Iterator[Table]:
-    yield from counters.collect(proc, options, partial(sections, ask))
+    yield from counters.collect(proc, options, outcome, partial(sections, ask))
 
 
 def sections(ask: Ask, version: str) -> counters.Sections:

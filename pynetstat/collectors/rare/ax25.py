@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, takewhile
 from typing import NamedTuple
 
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
+from . import socket_lines
 
 
 class AX25Socket(NamedTuple):
@@ -62,10 +63,9 @@ OLD_ROW = re.compile(
 NUMBER = re.compile(r"[-+]?\d{1,20}", re.ASCII)
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
-    lines = proc.legacy(options, "AF AX25", "net/ax25")
-    if lines is not None:
-        yield from in_order(AX25Socket, sockets(lines))
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
+    lines = socket_lines(proc, "AF AX25", "net/ax25")
+    yield from in_order(AX25Socket, sockets(lines))
 
 
 def sockets(lines: Iterator[str]) -> Iterator[AX25Socket | Remark]:
@@ -145,21 +145,21 @@ ROUTE = re.compile(r"(?P<dst>.{9}) (?P<dev>[^ ]+) *(?P<rest>.*)")
 USE = re.compile(r"\s*([-+]?\d{1,10})(?!\d)", re.ASCII)
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     try:
         lines = proc.rare("net/ax25_route")
     except OSError as error:
         message = f"{proc.path('net/ax25_route')}: {reason(error)}"
         raise Stop(message, 1, "AX.25 not configured in this system.") from error
     next(lines, None)
-    yield from in_order(AX25Route, filter(None, (route(proc, line) for line in lines)))
+    yield from in_order(AX25Route, filter(None, (route(outcome, line) for line in lines)))
 
 
-def route(proc: Proc, line: str) -> AX25Route | None:
+def route(outcome: Report, line: str) -> AX25Route | None:
     """netstat looks for how often a route was used where kernels have its mode."""
     row = ROUTE.match(line)
     if row is None:
-        proc.warn("warning, got bogus ax25 route line.")
+        outcome.warn("warning, got bogus ax25 route line.")
         return None
     use = USE.match(line, 15)
     words = row["rest"].split(" ")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...cells import blank, which
-from ...kernel.proc import Proc, Stop, lines_of
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, lines_of, small_file
+from ...listing import Column, Layout, Listing, Piece, Report, Stop
 from ...options import Options
-from ...table import Remark, Table, joined
+from ...table import Table
 
 
 class BluetoothSocket(NamedTuple):
@@ -59,7 +59,7 @@ L2CAP = re.compile(
 RFCOMM = re.compile(r"\s*" + ADDRESS * 2 + r"(\d{1,9})\s+(\d{1,9})(?!\S)", re.ASCII)
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     """What the kernel shows of itself in /sys, which another machine's /proc does not have.
 
     A protocol whose file is not there ends the run after the other one's sockets; without
@@ -69,9 +69,13 @@ def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
     missing = [name for name, text in contents.items() if text is None]
     if len(missing) == len(contents):
         raise Stop(NOT_SUPPORTED)
+    title = heading(options)
     for name, text in contents.items():
         if text is not None:
-            yield from sockets(proc, options, PROTOCOLS[name], text)
+            protocol = PROTOCOLS[name]
+            yield Layout(title, [*end_columns(), *protocol.columns()])
+            yield sockets(outcome, options, protocol, text)
+            title = ""
     if missing:
         raise Stop(f"netstat: no support for `BTPROTO {missing[0].upper()}' on this system.")
 
@@ -85,27 +89,24 @@ def content(proc: Proc, name: str) -> str | None:
     if proc.root != "/proc":
         return None
     try:
-        with open(f"{FOLDER}/{name}", "rb") as file:
-            return file.read(1 << 24).decode("latin-1")
+        return small_file(f"{FOLDER}/{name}").decode("latin-1")
     except OSError:
         return None
 
 
-def sockets(
-    proc: Proc, options: Options, protocol: Protocol, content: str
-) -> Iterator[Table | Remark]:
+def sockets(outcome: Report, options: Options, protocol: Protocol, content: str) -> Table:
     """-l shows what waits for connections, and what is bound and may come to it."""
     rows = []
     for line in lines_of(content) if content else ():
         match = protocol.row.match(line)
         if match is None:
-            proc.warn(f"warning, got bogus {protocol.name} line.")
+            outcome.warn(f"warning, got bogus {protocol.name} line.")
             continue
         row = protocol.socket(*match.groups())
         if options.all or options.listening == (row.state in IDLE):
             rows.append(row)
     fields = {name: [getattr(row, name) for row in rows] for name in protocol.fields}
-    yield Table(BluetoothSocket, len(rows), **fields)
+    return Table(BluetoothSocket, len(rows), **fields)
 
 
 def l2cap(here: str, there: str, *parts: str) -> BluetoothSocket:
@@ -184,22 +185,6 @@ def channel_cells(numbers: Sequence[int | None]) -> Iterable[str]:
     return ["" if number is None else f"0x{number:04x}" for number in numbers]
 
 
-def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
-    given = list(tables)
-    found = joined(BluetoothSocket, [table for table in given if isinstance(table, Table)])
-    if found.fields and options.header:
-        yield heading(options)
-    for name in asked(options):
-        protocol = PROTOCOLS[name]
-        if protocol.fields[-1] in found.fields:
-            part = found.keep([proto == name for proto in found["proto"]])
-            columns = [*end_columns(), *protocol.columns()]
-            if options.header:
-                yield "".join(column.header for column in columns)
-            row = "".join(column.format for column in columns)
-            yield from map(row.__mod__, zip(*[column.values(part) for column in columns]))
-
-
 class Protocol(NamedTuple):
     """What differs between the two."""
 
@@ -217,4 +202,4 @@ PROTOCOLS = {
     "rfcomm": Protocol("rfcomm", RFCOMM, rfcomm, rfcomm_columns, (*ENDS, "channel")),
 }
 
-SOCKETS = Listing("bluetooth", BluetoothSocket, collect, columns, heading, text=text)
+SOCKETS = Listing("bluetooth", BluetoothSocket, collect, columns, heading)

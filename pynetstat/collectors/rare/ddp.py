@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
 
@@ -54,7 +54,7 @@ FLAGS = {
 ROUTE = re.compile(r"\s*(\S+)\s+(\S+)\s+([-+]?\d{1,19})(?!\d)\s*(\S+)", re.ASCII)
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     """The first row that is none ends the list, as it does netstat's."""
     try:
         lines = proc.rare("net/atalk_route")

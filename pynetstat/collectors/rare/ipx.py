@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...cells import user_cells
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
+from . import socket_lines
 
 
 class IPXSocket(NamedTuple):
@@ -45,21 +46,20 @@ ROW = re.compile(
 END = re.compile(r"([0-9A-Fa-f]{1,8}(?::[0-9A-Fa-f]{1,12})?):([0-9A-Fa-f]{1,8})")
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     """netstat would fall back to /proc/net/ipx, which was a file once; but where that is one,
     looking below it fails for good."""
-    lines = proc.legacy(options, "AF IPX", "net/ipx/socket")
-    if lines is not None:
-        next(lines, None)
-        rows = (socket(proc, line) for line in lines)
-        yield from in_order(IPXSocket, filter(None, rows))
+    lines = socket_lines(proc, "AF IPX", "net/ipx/socket")
+    next(lines, None)
+    rows = (socket(outcome, line) for line in lines)
+    yield from in_order(IPXSocket, filter(None, rows))
 
 
-def socket(proc: Proc, line: str) -> IPXSocket | None:
+def socket(outcome: Report, line: str) -> IPXSocket | None:
     row = ROW.match(line)
     local, remote = (end(row[1], "source"), end(row[2], "destination")) if row else (None, None)
     if row is None or local is None or remote is None:
-        proc.warn("warning, got bogus ipx line.")
+        outcome.warn("warning, got bogus ipx line.")
         return None
     state = int(row[5])
     return IPXSocket(
@@ -148,7 +148,7 @@ SOCKETS = Listing("ipx", IPXSocket, collect, columns, heading, names)
 # Routes
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     """/proc/net/ipx/route as ipx_seq_route_show() prints it:
 
     Network    Router_Net   Router_Node

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from ...cells import known
 from ...kernel.decode import integers, numbers, ports
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Table
 
@@ -47,7 +47,7 @@ RECORD = rf"\s*(\S+)\s+{HEX}:{HEX}\s+{HEX}:{HEX}\s+{HEX}\s+{HEX}{NUMBER}"
 EXPIRES = r"\s+\+?(\d{1,20})"
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """Services are looked up by protocol, so that each table has rows of one."""
     for protocol, rows in groupby(read(proc), lambda record: record[0]):
         yield decode(protocol, *list(zip(*rows))[1:])

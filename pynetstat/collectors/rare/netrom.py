@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...cells import known
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
+from . import socket_lines
 
 
 class NetRomSocket(NamedTuple):
@@ -54,11 +55,10 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
-    lines = proc.legacy(options, "AF NETROM", "net/nr")
-    if lines is not None:
-        next(lines, None)
-        yield from in_order(NetRomSocket, map(socket, lines))
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
+    lines = socket_lines(proc, "AF NETROM", "net/nr")
+    next(lines, None)
+    yield from in_order(NetRomSocket, map(socket, lines))
 
 
 def socket(line: str) -> NetRomSocket | Remark:
@@ -120,7 +120,7 @@ NEIGHBOUR = re.compile(r"(\d{1,10}) (.{9}) (\S+)", re.ASCII)
 Neighbours = Mapping[int, tuple[str, str]]
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     files, missing = [], []
     for name in ("net/nr_nodes", "net/nr_neigh"):
         try:
@@ -132,7 +132,7 @@ def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
     nodes, neighbours = files
     next(nodes, None)
     by_number = numbered(neighbours)
-    rows = (route(proc, line, by_number) for line in nodes)
+    rows = (route(outcome, line, by_number) for line in nodes)
     yield from in_order(NetRomRoute, filter(None, rows))
 
 
@@ -145,11 +145,11 @@ def numbered(lines: Iterator[str]) -> Neighbours:
     return found
 
 
-def route(proc: Proc, line: str, neighbours: Neighbours) -> NetRomRoute | None:
+def route(outcome: Report, line: str, neighbours: Neighbours) -> NetRomRoute | None:
     """Where a node has no way left, netstat would print half a row, and the next one behind."""
     row = NODE.match(line)
     if row is None:
-        proc.warn("warning, got bogus netrom node line.")
+        outcome.warn("warning, got bogus netrom node line.")
         return None
     words = row[4].split()[3 * int(row[3]) - 3 :][:3] if int(row[3]) else []
     way = NetRomRoute(row[1].rstrip(" "), mnemonic=row[2].rstrip(" "))

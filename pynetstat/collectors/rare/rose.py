@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ...kernel.proc import Proc, Stop, reason
-from ...listing import Column, Listing
+from ...kernel.proc import Proc, reason
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
+from . import socket_lines
 
 
 class RoseSocket(NamedTuple):
@@ -63,12 +64,11 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
-    lines = proc.legacy(options, "AF ROSE", "net/rose")
-    if lines is not None:
-        next(lines, None)
-        rows = (socket(line, options.structured) for line in lines)
-        yield from in_order(RoseSocket, rows)
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
+    lines = socket_lines(proc, "AF ROSE", "net/rose")
+    next(lines, None)
+    rows = (socket(line, options.structured) for line in lines)
+    yield from in_order(RoseSocket, rows)
 
 
 def socket(line: str, structured: bool) -> RoseSocket | Remark:
@@ -128,7 +128,7 @@ NODE = re.compile(r"(\S+) +(\d{1,10}) (\d{1,3})((?: +\w{1,20})*)(?!\S)", re.ASCI
 NEIGHBOUR = re.compile(r"(\d{1,10}) (.{9}) (\S+)", re.ASCII)
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     """Without the neighbours' table, where netstat crashes, the nodes have numbers alone."""
     try:
         nodes = proc.rare("net/rose_nodes")
@@ -138,10 +138,10 @@ def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
     try:
         neighbours = numbered(proc.rare("net/rose_neigh"))
     except OSError as error:
-        proc.trouble(proc.path("net/rose_neigh"), error)
+        outcome.error(proc.path("net/rose_neigh"), error)
         neighbours = {}
     next(nodes, None)
-    rows = (route(proc, line, neighbours) for line in nodes)
+    rows = (route(outcome, line, neighbours) for line in nodes)
     yield from in_order(RoseRoute, filter(None, rows))
 
 
@@ -153,10 +153,10 @@ def numbered(lines: Iterator[str]) -> dict[int, Neighbour]:
     return found
 
 
-def route(proc: Proc, line: str, neighbours: Mapping[int, Neighbour]) -> RoseRoute | None:
+def route(outcome: Report, line: str, neighbours: Mapping[int, Neighbour]) -> RoseRoute | None:
     row = NODE.match(line)
     if row is None:
-        proc.warn("warning, got bogus rose node line.")
+        outcome.warn("warning, got bogus rose node line.")
         return None
     words = row[4].split()[: int(row[3])]
     numbers = [int(word) if word.isdecimal() else 0 for word in words]

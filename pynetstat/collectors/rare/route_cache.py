@@ -1,19 +1,17 @@
 """Routing caches: IPv4 had one up to Linux 3.6; what IPv6 has is among its routes.
 
-The classic text depends on the age of the kernel that wrote the tables, so that the columns are
-chosen by the fields that a table has.
+The columns of the classic text depend on the age of the kernel that wrote the tables.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from ...kernel.decode import addresses, integers, numbers, wide_addresses
-from ...kernel.proc import Proc, Stop
-from ...listing import Column, Listing
+from ...kernel.proc import Proc
+from ...listing import Column, Layout, Listing, Piece, Report, Stop
 from ...options import Options
 from ...table import Remark, Table
 from ..linux import routes6
@@ -45,7 +43,7 @@ LETTERS_NEW = ROUTE | {0x1: "-", 0x4: "o"} | CACHE
 LETTERS_OLD = {0x1: "U", 0x4: "H"} | ROUTE | CACHE
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     """/proc/net/rt_cache as rt_cache_seq_show() printed it; later kernels give no rows."""
     blocks = opened(proc, "net/rt_cache", "INET (IPv4)")
     start = next(blocks, None)
@@ -54,16 +52,17 @@ def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
         raise Stop(f"{proc.path('net/rt_cache')}: nothing in it", 255)
     line, _, rest = start.partition("\n")
     old = "ARP" in line and "TOS" not in line
-    yield Table(Route, 0, **({"arp": []} if old else {}))
+    yield Layout(TITLE, list(columns(options, old)))
+    yield Table(Route, 0)
     try:
         heading = Heading(line, OLD if old else NEW, least=12)
     except Lacking as lacking:
         path = proc.path("net/rt_cache")
-        proc.warn(f"warning: {path} does not contain required field {lacking}")
+        outcome.warn(f"warning: {path} does not contain required field {lacking}")
         return
     first = 1
     for block in chain([rest], blocks):
-        rows = read_lines(proc, "rt_cache", block, first, heading.read)
+        rows = read_lines(outcome, "rt_cache", block, first, heading.read)
         first += block.count("\n")
         if rows:
             yield decode(old, *zip(*rows))
@@ -155,17 +154,18 @@ STATES = {
 }  # fmt: skip
 
 
-def collect6(proc: Proc, options: Options) -> Iterator[Table]:
+def collect6(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     """Neighbours where the kernel has a table of them here, or else the routes of the cache."""
     try:
         blocks = proc.blocks("net/ndisc")
     except OSError:
-        yield from routes6.routes(proc, cached=True)
+        yield from routes6.routes(proc, outcome, cached=True)
         return
-    yield Table(Route, 0, state=[])
+    yield Layout(NEIGHBOURS, list(neighbour_columns(options)))
+    yield Table(Route, 0)
     first = 0
     for block in blocks:
-        rows = read_lines(proc, "ndisc", block, first, neighbour)
+        rows = read_lines(outcome, "ndisc", block, first, neighbour)
         first += block.count("\n")
         if rows:
             yield neighbours(*zip(*rows))
@@ -221,46 +221,5 @@ def lives(gone: Sequence[int], refs: Sequence[int]) -> list[str]:
     return [" * " if ref else f" {seconds:<7} " for seconds, ref in zip(gone, refs)]
 
 
-# The classic text
-
-Choose = Callable[[Table, Options], tuple[str, Iterable[Column]]]
-
-
-def text(choose: Choose, tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
-    """Title, header and rows; the fields of the first table tell which columns."""
-    shown: list[Column] | None = None
-    for table in tables:
-        if isinstance(table, Remark):
-            yield table
-            continue
-        if shown is None:
-            title, columns = choose(table, options)
-            shown = list(columns)
-            header = title, "".join(column.header for column in shown)
-            yield from filter(None, header if options.header else ())
-        texts = [map(column.format.__mod__, column.values(table)) for column in shown]
-        yield from map("".join, zip(*texts))
-
-
-def choose(table: Table, options: Options) -> tuple[str, Iterable[Column]]:
-    return TITLE, columns(options, old="arp" in table.fields)
-
-
-def choose6(table: Table, options: Options) -> tuple[str, Iterable[Column]]:
-    if "state" in table.fields:
-        return NEIGHBOURS, neighbour_columns(options)
-    return TITLE6, routes6.columns(options)
-
-
-INET = Listing(
-    "route_cache", Route, collect, columns, lambda _: TITLE, names, partial(text, choose)
-)
-INET6 = Listing(
-    "route_cache",
-    Route,
-    collect6,
-    routes6.columns,
-    lambda _: TITLE6,
-    routes6.names,
-    partial(text, choose6),
-)
+INET = Listing("route_cache", Route, collect, columns, lambda _: TITLE, names)
+INET6 = Listing("route_cache", Route, collect6, routes6.columns, lambda _: TITLE6, routes6.names)

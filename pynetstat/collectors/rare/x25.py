@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ...kernel.proc import Proc, Stop
-from ...listing import Column, Listing
+from ...kernel.proc import Proc
+from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table, in_order
+from . import socket_lines
 
 
 class X25Socket(NamedTuple):
@@ -50,20 +51,18 @@ ROW = re.compile(
 )
 
 
-def collect(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     """Sockets without a call, with -a alone."""
-    lines = proc.legacy(options, "AF X25", "net/x25")
-    if lines is None:
-        return
+    lines = socket_lines(proc, "AF X25", "net/x25")
     next(lines, None)
-    rows = filter(None, (socket(proc, line) for line in lines))
+    rows = filter(None, (socket(outcome, line) for line in lines))
     yield from in_order(X25Socket, (row for row in rows if row.lci or options.all))
 
 
-def socket(proc: Proc, line: str) -> X25Socket | None:
+def socket(outcome: Report, line: str) -> X25Socket | None:
     row = ROW.match(line)
     if row is None:
-        proc.warn("warning, got bogus x25 line.")
+        outcome.warn("warning, got bogus x25 line.")
         return None
     state, vs, vr, send_q, recv_q = map(int, row.group(5, 6, 7, 8, 9))
     return X25Socket(
@@ -117,7 +116,7 @@ ROUTE = re.compile(r"(.{15})  (-?\d{1,9})\s+(\S+)", re.ASCII)
 DIGITS = 15  # an address at most
 
 
-def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
+def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     for name in ("net/x25/route", "net/x25_routes"):
         try:
             lines = proc.rare(name)
@@ -127,13 +126,13 @@ def collect_routes(proc: Proc, options: Options) -> Iterator[Table | Remark]:
     else:
         raise Stop("", 1, "X.25 not configured in this system.")
     next(lines, None)
-    yield from in_order(X25Route, filter(None, (route(proc, line) for line in lines)))
+    yield from in_order(X25Route, filter(None, (route(outcome, line) for line in lines)))
 
 
-def route(proc: Proc, line: str) -> X25Route | None:
+def route(outcome: Report, line: str) -> X25Route | None:
     row = ROUTE.match(line)
     if row is None:
-        proc.warn("warning, got bogus x25 route line.")
+        outcome.warn("warning, got bogus x25 route line.")
         return None
     digits = int(row[2]) if 0 <= int(row[2]) <= DIGITS else DIGITS
     return X25Route(f"{row[1][:digits]}/{digits}" if digits else "default", row[3])

@@ -10,6 +10,7 @@ from itertools import repeat
 from socket import AF_INET, AF_INET6, gaierror, getaddrinfo, getservbyname, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 
+from ...kernel.proc import reason, small_file
 from ...table import Table
 from ...text import decode
 from .terms import Term, both, either, negated, number, over
@@ -44,7 +45,8 @@ def port_numbers(text: str) -> set[int]:
 def ports(text: str) -> set[int]:
     """`80,https,1000-2000`; 0 is no port, but what a listener has at its other end."""
     wanted: set[int] = set()
-    for item in map(str.strip, text.split(",")):
+    spans = 0  # one bit for each port, since thousands of ranges may overlap
+    for item in dict.fromkeys(map(str.strip, text.split(","))):
         span = re.fullmatch(r"(\d{1,9})-(\d{1,9})", item, re.ASCII)
         if span is None:
             wanted |= port_numbers(item.removeprefix(":"))
@@ -52,7 +54,8 @@ def ports(text: str) -> set[int]:
         first, last = map(int, span.groups())
         if first > last or last > 65535:
             raise ValueError(f"`{item}' is no range of ports: the lower one first, up to 65535")
-        wanted.update(range(max(first, 1), last + 1))
+        spans |= (2 << last) - (1 << first)
+    wanted |= {port for port, bit in enumerate(reversed(f"{spans:b}")) if bit == "1"}
     if wanted <= {0}:
         raise ValueError("0 is no port")
     return wanted - {0}
@@ -83,10 +86,9 @@ def port_range(root: str) -> tuple[int, int]:
         return 49152, 65535
     path = f"{root}/sys/net/ipv4/ip_local_port_range"
     try:
-        with open(path, "rb") as file:
-            first, last = map(int, file.read(100).split())
+        first, last = map(int, small_file(path, 100).split())
     except OSError as error:
-        raise ValueError(f"autobound: {path}: {error.strerror}") from error
+        raise ValueError(f"autobound: {path}: {reason(error)}") from error
     except ValueError as error:
         raise ValueError(f"autobound: {path}: two numbers expected") from error
     return first, last

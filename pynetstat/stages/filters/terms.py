@@ -85,24 +85,17 @@ def number(name: str, how: str, wanted: int) -> Term:
 
 def text(name: str, how: str, wanted: str) -> Term:
     """`=`, `!=`, or `~` with a regular expression that is searched for."""
-    meets = pattern(wanted) if how == "match" else partial(SAME.get(name, operator.eq), wanted)
+    meets: Callable[[str], Any] = partial(SAME.get(name, operator.eq), wanted)
+    if how == "match":
+        from .patterns import pattern
+
+        meets = pattern(wanted)
     return over(
         name,
         lambda distinct: {
             value for value in distinct if bool(meets(decode(value))) is (how != "ne")
         },
     )
-
-
-def pattern(wanted: str) -> Callable[[str], Any]:
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return re.compile(wanted).search
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"a regular expression, but {error}") from error
 
 
 def same_program(wanted: str, program: str) -> bool:
