@@ -39,5 +39,10 @@ class Keywords(TypedDict, total=False):
     numeric_users: bool
     symbolic: bool
     resolve_timeout: float
+    netns: str | None
+    details: bool
+    tcp_info: bool
+    memory: bool
+    rates: bool
     root: str
     source: str

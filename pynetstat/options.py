@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from .settings import DEFAULTS
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
+LINUX = sys.platform.startswith("linux")
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
 
 
@@ -71,10 +73,18 @@ class Options:
     fail_if_empty: bool
     count_by: tuple[str, ...]
     top: int | None
+    # what else is told of sockets, and of which namespaces
+    netns: str | None
+    details: bool
+    tcp_info: bool
+    memory: bool
+    rates: bool
     # whom to ask
     root: str
     source: str
     resolve_timeout: float
+    internals: tuple[str, ...] = ()  # fields of kernel/internals.py that are read (Plan decides)
+    foreign: bool = False  # is it another namespace than ours that is read?
     dump: bool = True  # may tcp sockets be read from the kernel's dump? (Plan decides)
 
     def __init__(self, **given: Any) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
-from .listing import OWNED, Listing
-from .options import MODES, Misuse, Options, nearest
+from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
+from .options import LINUX, MODES, Misuse, Options, nearest
+from .table import names_of
 
 
 class Plan:
@@ -34,14 +35,24 @@ class Plan:
             fields |= self.filter.fields
             if self.filter.names_state:  # it replaces netstat's own choice of rows
                 implied["all"] = True
+        if options.details or not fields.isdisjoint((*DETAILS, *MORE_DETAILS)):
+            implied["details"] = implied["programs"] = True
         if options.context or not fields.isdisjoint(OWNED):
             implied["programs"] = True
-        if options.rounds or options.interval != 1.0:
+        if "netns" in fields and not options.netns:
+            implied["netns"] = "all"
+        internals = named_internals(options, fields)
+        if internals:
+            implied["internals"] = internals
+        if options.rates or not fields.isdisjoint(RATES):
+            implied["rates"] = True
+        if options.rounds or (options.interval != 1.0 and "rates" not in implied):
             implied["continuous"] = True
         self.options = options.replace(**implied) if implied else options
-        self.every = options.structured or "processes" in fields
+        self.every = options.structured or "processes" in fields or self.options.details
         self.listings = found(self.options)
         check(self)
+        check_places(self.options)
         if not self.alike(fields):
             self.options = self.options.replace(dump=False)
 
@@ -57,6 +68,27 @@ class Plan:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
         return read <= TOLD_ALIKE
+
+
+RATES = frozenset({"rate_in", "rate_out"})
+
+
+def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
+    """The fields of sock_diag's attributes that this run reads; the kernel is asked for no more."""
+    rates = options.rates or not fields.isdisjoint(RATES)
+    whole = [name for name in ("tcp_info", "memory") if getattr(options, name) or name in fields]
+    if not (rates or whole or fields):
+        return ()
+    from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
+
+    names = {name: None for name in KINDS if name in fields}
+    if options.structured and options.columns:
+        whole = [name for name in whole if name in fields]
+    for name in whole:
+        names |= dict.fromkeys(TCP_NAMES if name == "tcp_info" else MEMORY_NAMES)
+    if rates:
+        names |= dict.fromkeys(RATE_NAMES)
+    return tuple(names)
 
 
 def found(options: Options) -> list[Listing]:
@@ -105,6 +137,21 @@ def wanted_routes(options: Options) -> list[tuple[str, str]]:
 # Mistakes
 
 
+def check_places(options: Options) -> None:
+    """Misuse for what only Linux's own tables have, asked of something else."""
+    asked = {
+        **{"netns": options.netns, "details": options.details, "tcp-info": options.tcp_info},
+        **{"memory": options.memory, "rates": options.rates},
+    }
+    names = [f"--{name}" for name, value in asked.items() if value]
+    if names and (options.source == "psutil" or not LINUX):
+        raise Misuse(f"{', '.join(names)}: only Linux tells that, and not by --source psutil")
+    if options.netns == "":
+        raise Misuse("--netns takes a name, the number of a process, or all")
+    if options.netns == "all" and options.statistics and options.format == "json":
+        raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+
+
 def check(plan: Plan) -> None:
     """Misuse for fields that no listing has, and for a filter that a listing cannot answer."""
     options = plan.options
@@ -119,7 +166,8 @@ def check(plan: Plan) -> None:
     if not names:
         return
     valid = dict.fromkeys(name for listing in plan.listings for name in listing.record._fields)
+    every = {name for listing in plan.listings for name in names_of(listing.record)}
     for name in names:
-        if name not in valid:
-            hint = nearest(name, valid)
+        if name not in every:
+            hint = nearest(name, sorted(every))
             raise Misuse(f"no field `{name}' here{hint}; the fields are: {', '.join(valid)}")

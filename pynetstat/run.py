@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
@@ -13,10 +12,10 @@ from typing import Any, BinaryIO
 from . import formats
 from .kernel.proc import Proc, reason
 from .listing import Layout, Listing, Missing, Piece, Section, Stop
-from .options import Options
+from .options import LINUX, Options
 from .outcome import Outcome, ignore
 from .plan import Plan
-from .table import Remark, Table, joined
+from .table import Remark, Table, joined, names_of
 
 Pieces = Iterator["Table | Remark | Layout"]
 
@@ -66,27 +65,63 @@ class Run:
         self.proc, self.outcome = proc, outcome
         self.owners: Any = None
         self.names: Any = None
+        self.places: Any = None
+        self.rates: Any = None
 
     def gather(self, number: int = 1) -> Iterator[Section]:
         """A section for each listing. Nothing is read before its tables are."""
         self.owners = None
         try:
+            if self.options.netns and not self.find_places():
+                return
+            if self.options.rates and self.rates is None:
+                self.look_first()
             if self.options.count_by:
                 yield self.counts()
                 return
             for listing in self.plan.listings:
                 if number > 1 and listing.heading_once:
                     listing = listing._replace(heading=no_heading)
-                yield Section(listing, self.counted(self.ordered(listing, self.rows(listing))))
-                if self.outcome.ended:
-                    return
+                for part in self.places.parts(listing) if self.places else (listing,):
+                    yield Section(part, self.counted(self.ordered(part, self.rows(part))))
+                    if self.outcome.ended:
+                        return
         finally:
+            if self.rates:
+                self.rates.end_round()
             if self.owners:
                 self.owners.close()
+
+    def find_places(self) -> bool:
+        """The namespaces of --netns; False where there is none such."""
+        from .stages.places import Places
+
+        try:
+            self.places = Places(self.proc, self.options, self.outcome)
+        except Stop as stop:
+            if self.outcome.library:
+                raise
+            self.outcome.end(f"pynetstat: {stop.message}", stop.status)
+            return False
+        return True
+
+    def look_first(self) -> None:
+        """With --rates: count all bytes, and wait; the listing then counts them again."""
+        from .stages.rates import Rates
+
+        inside = self.places.inside if self.places else do_here
+        self.rates = Rates(self.proc, self.outcome, inside)
+        self.rates.first_look()
+        time.sleep(self.options.interval)
+
+    def rated(self, table: Any) -> Any:
+        return self.rates.fill(table) if isinstance(table, Table) else table
 
     def rows(self, listing: Listing) -> Pieces:
         """The steps that were asked for, the cheap ones first."""
         tables = self.allowed(listing.collect(self.proc, self.options, self.outcome))
+        if self.rates:
+            tables = (self.rated(table) for table in tables)
         tables = kept(tables, self.plan.early)
         if self.options.programs and "program" in listing.record._fields and not listing.owned:
             tables = self.attribute(tables)
@@ -100,17 +135,19 @@ class Run:
 
         def tables() -> Pieces:
             for listing in self.plan.listings:
-                yield from self.rows(listing)
-                if self.outcome.ended:
-                    return
+                for part in self.places.parts(listing) if self.places else (listing,):
+                    yield from self.rows(part)
+                    if self.outcome.ended:
+                        return
 
-        table = count(tables(), self.options.count_by, self.options.top)
+        sums = ("rate_in", "rate_out") if self.options.rates else ()
+        table = count(tables(), self.options.count_by, self.options.top, sums)
         listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
         return Section(listing, self.counted(iter([table])))
 
     def ordered(self, listing: Listing, tables: Pieces) -> Pieces:
         """With --sort: the rows of each layout in that order."""
-        if not self.options.sort or not {*self.options.sort_keys} <= {*listing.record._fields}:
+        if not self.options.sort or not {*self.options.sort_keys} <= {*names_of(listing.record)}:
             yield from tables
             return
         from .stages.sort import sorted_table
@@ -179,6 +216,12 @@ class Run:
         self.owners.attribute(rows)
         if self.outcome.library and self.owners.failure:
             raise Stop(self.owners.failure)
+        if self.options.details:
+            from .stages.details import Details
+
+            facts = Details(self.proc)
+            for table in rows:
+                facts.fill(table)
         if self.options.structured:
             self.outcome.unowned += sum(map(unowned, rows))
             self.outcome.owner_reasons = self.owners.reasons()
@@ -195,6 +238,10 @@ class Run:
         for table in tables:
             self.outcome.matched += len(table) if isinstance(table, Table) else 0
             yield table
+
+
+def do_here(look: Callable[[], None]) -> None:
+    look()
 
 
 def no_heading(options: Options) -> str:
@@ -253,9 +300,6 @@ def wait_for_reader(out: BinaryIO) -> None:
         ready = select.poll()
         ready.register(out.fileno(), select.POLLOUT)
         ready.poll()
-
-
-LINUX = sys.platform.startswith("linux")
 
 
 def warn_without_proc_net(plan: Plan, proc: Proc, outcome: Outcome) -> None:

@@ -35,6 +35,7 @@ def rows(
 ) -> Iterator[bytes]:
     """Heading and header before the first table; each table's rows in one piece."""
     columns: Sequence[Column] = list(listing.columns(options))
+    below = list(listing.below(options))
     header = headed(listing.heading(options), columns) if options.header else b""
     for table in tables:
         if isinstance(table, Remark):
@@ -50,7 +51,16 @@ def rows(
         if len(table):
             for part, own in parts(table):
                 texts = [pieces(column, part) for column in (own and own(options)) or columns]
-                yield "\n".join([*map("".join, zip(*texts)), ""]).encode("latin-1", "replace")
+                lines: Iterable[str] = map("".join, zip(*texts))
+                for column in below:
+                    lines = with_lines(lines, column.values(part))
+                yield "\n".join([*lines, ""]).encode("latin-1", "replace")
+
+
+def with_lines(rows: Iterable[str], below: Iterable[str]) -> Iterator[str]:
+    """The rows, each with the lines that belong below it."""
+    for row, text in zip(rows, below):
+        yield "\n\t ".join((row, *text.split("\n"))) if text else row
 
 
 def headed(heading: str, columns: Iterable[Column]) -> bytes:

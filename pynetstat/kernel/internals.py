@@ -163,9 +163,17 @@ OTHERS = {
     "socket_options": (SOCKOPT, "names of socket options that are set"),
     "cgroup_id": (CGROUP_ID, "id of the cgroup v2 that made the socket"),
 }
+KINDS = {
+    **dict.fromkeys(FIELDS, "int"),
+    **dict.fromkeys(("snd_wscale", "rcv_wscale", "tos", "tclass", "mark", "cgroup_id"), "int"),
+    **dict.fromkeys(("ca_state", "fastopen_failed", "congestion_algorithm", "ulp"), "str"),
+    **dict.fromkeys(("tcp_options", "shutdown", "socket_options"), "list"),
+    **{"app_limited": "bool", "congestion": "dict", "ulp_info": "dict"},
+}
 # The names within `tcp_info`, in order
 TCP_NAMES = ("ca_state", *TCP_INFO, *(name for name in OTHERS if name != "ca_state"))
 MEMORY_NAMES = tuple(MEMORY)
+RATE_NAMES = ("bytes_acked", "bytes_received")
 
 
 def wanted_attributes(names: Iterable[str]) -> int:

@@ -42,6 +42,7 @@ class Route(NamedTuple):
     irtt: int | None = None
     ref: int | None = None
     use: int | None = None
+    netns: str | None = None
 
 
 def opened(proc: Proc, name: str, family: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from ...listing import OWNED
+from ...listing import DETAILS, MORE_DETAILS, OWNED
 from ...options import Options
 from ...table import Table
 from .grammar import FilterError, Parser, no_state
@@ -16,7 +16,7 @@ from .terms import Term, both, held, number, state, states_called, text, user
 __all__ = ["Filter", "FilterError", "from_options", "parse"]
 
 # What is known of a socket only when its owner, or a name, has been asked for.
-LATE = OWNED | {"user"}
+LATE = OWNED | {"user", *DETAILS, *MORE_DETAILS}
 
 
 class Filter:
