@@ -32,6 +32,10 @@ class Keywords(TypedDict, total=False):
     programs: bool
     context: bool
     verbose: bool
+    details: bool
+    tcp_info: bool
+    memory: bool
+    rates: bool
     sort: tuple[str, ...]
     interval: float
     numeric_hosts: bool
@@ -40,9 +44,5 @@ class Keywords(TypedDict, total=False):
     symbolic: bool
     resolve_timeout: float
     netns: str | None
-    details: bool
-    tcp_info: bool
-    memory: bool
-    rates: bool
     root: str
     source: str
