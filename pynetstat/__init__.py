@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .collectors.linux.groups import Group
     from .collectors.linux.inet import InetSocket
     from .collectors.linux.interfaces import Interface
+    from .collectors.linux.netlink import NetlinkSocket
+    from .collectors.linux.packet import PacketSocket
     from .collectors.linux.routes import Route
     from .collectors.linux.unix import UnixSocket
     from .diagnosis.rule import Finding
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from .listing import Stop as Unavailable
     from .options import Misuse, Options
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"
 __all__ = [
     "Misuse",
     "Options",
@@ -40,6 +42,8 @@ __all__ = [
     "diagnose",
     "groups",
     "interfaces",
+    "netlink_sockets",
+    "packet_sockets",
     "routes",
     "sockets",
     "statistics",
@@ -72,7 +76,7 @@ def sockets(**options: Unpack[Keywords]) -> Iterator[InetSocket]:
     >>> all(socket.state == "LISTEN" for socket in listeners)
     True
     """
-    protocols = ("tcp", "udp", "udplite", "raw", "sctp")
+    protocols = ("tcp", "udp", "udplite", "raw", "sctp", "icmp")
     if not any(options.get(name) for name in protocols):
         options.setdefault("families", ("inet", "inet6"))
     options.setdefault("all", not options.get("listening"))
@@ -87,6 +91,24 @@ def unix_sockets(**options: Unpack[Keywords]) -> Iterator[UnixSocket]:
     """
     options.setdefault("all", not options.get("listening"))
     return records("unix", **{**options, "families": ("unix",)})
+
+
+def packet_sockets(**options: Unpack[Keywords]) -> Iterator[PacketSocket]:
+    """Packet sockets: programs that receive or send whole frames.
+
+    >>> {socket.proto for socket in packet_sockets()} <= {"packet"}
+    True
+    """
+    return records("packet", **{**options, "families": ("packet",)})
+
+
+def netlink_sockets(**options: Unpack[Keywords]) -> Iterator[NetlinkSocket]:
+    """Netlink sockets, the kernel's own among them.
+
+    >>> {socket.proto for socket in netlink_sockets()} <= {"netlink"}
+    True
+    """
+    return records("netlink", **{**options, "families": ("netlink",)})
 
 
 def routes(**options: Unpack[Keywords]) -> Iterator[Route]:
@@ -134,17 +156,39 @@ def statistics(**options: Unpack[Keywords]) -> dict[str, dict[str, int]]:
 def diagnose(**options: Unpack[Keywords]) -> list[Finding]:
     """What is wrong with this machine's network, and which program makes it so; worst first.
 
-    Looks twice, `interval` seconds apart (default 1). Filters (`program="nginx"`) narrow what is
-    said of sockets. A rule that could not look is there with the severity "unknown".
+    Takes two samples, `interval` seconds apart (default 1). Filters (`program="nginx"`) narrow
+    what is said of sockets; `ignore=("resets",)` leaves rules out, `limit=("resets.share=0.5",)`
+    gives them other limits. A rule that could not check is there with the severity "unknown", one
+    that never can in this place with "skipped".
 
     >>> findings = diagnose(interval=0.1)
-    >>> {"critical", "warning", "unknown", "information"} >= {one.severity for one in findings}
+    >>> {one.severity for one in findings} <= {"critical", "warning", "information", "unknown"}
     True
     """
     from .diagnosis import diagnose
     from .options import Options
 
     return diagnose(Options(**options))
+
+
+def plainly(name: str, value: Any) -> Any:
+    """A keyword's value as the command line would have it: `port=443`, `port=[80, 443]` and
+    `state="listening"` are what they say. Misuse for what only a command line can honour."""
+    from .options import Misuse
+    from .settings import BY_FIELD, OUTPUT
+
+    setting = BY_FIELD.get(name)
+    if setting is None:
+        return value  # which Options refuses
+    if setting.reach == OUTPUT:
+        raise Misuse(f"{name}= says how text is written; the API gives records")
+    if setting.many and isinstance(value, str):
+        return tuple(word for word in value.split(",") if word)
+    if setting.many and isinstance(value, list):
+        return tuple(value)
+    if name == "port" and isinstance(value, (int, list, tuple)):
+        return ",".join(map(str, value if isinstance(value, (list, tuple)) else [value]))
+    return value
 
 
 def records(*names: str, **keywords: Any) -> Iterator[Any]:
@@ -159,6 +203,7 @@ def records(*names: str, **keywords: Any) -> Iterator[Any]:
 
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
+    keywords = dict(zip(keywords, map(plainly, keywords, keywords.values())))
     plan = Plan(Options(format="records", **keywords))
     outcome = Outcome(library=True)
     run = Run(plan, Proc(plan.options.root, outcome.error), outcome)

@@ -16,10 +16,15 @@ class Keywords(TypedDict, total=False):
     udplite: bool
     sctp: bool
     raw: bool
+    icmp: bool
+    packet: bool
+    netlink: bool
+    vsock: bool
     l2cap: bool
     rfcomm: bool
     families: tuple[str, ...]
     fib: bool
+    table: str | None
     cache: bool
     all: bool
     listening: bool
@@ -38,6 +43,8 @@ class Keywords(TypedDict, total=False):
     rates: bool
     sort: tuple[str, ...]
     interval: float
+    ignore: tuple[str, ...]
+    limit: tuple[str, ...]
     numeric_hosts: bool
     numeric_ports: bool
     numeric_users: bool

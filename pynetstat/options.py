@@ -10,6 +10,8 @@ from .settings import DEFAULTS
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
 LINUX = sys.platform.startswith("linux")
+NAMED = (*PROTOCOLS, "icmp")  # with those that are listed only where they are named
+OTHERS = ("packet", "netlink", "vsock")  # families that netstat does not know
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
 
 
@@ -37,6 +39,10 @@ class Options:
     udp: bool
     udplite: bool
     raw: bool
+    icmp: bool
+    packet: bool
+    netlink: bool
+    vsock: bool
     l2cap: bool
     rfcomm: bool
     all: bool
@@ -54,6 +60,7 @@ class Options:
     symbolic: bool
     cache: bool
     fib: bool
+    table: str | None
     # again and again
     continuous: bool
     interval: float
@@ -85,6 +92,10 @@ class Options:
     resolve_timeout: float
     internals: tuple[str, ...] = ()  # fields of kernel/internals.py that are read (Plan decides)
     foreign: bool = False  # is it another namespace than ours that is read?
+    # the diagnosis
+    ignore: tuple[str, ...]
+    limit: tuple[str, ...]
+    perfdata: bool
     dump: bool = True  # may tcp sockets be read from the kernel's dump? (Plan decides)
 
     def __init__(self, **given: Any) -> None:
@@ -103,7 +114,7 @@ class Options:
     @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols asked for, or all of them where only a family was named."""
-        asked = tuple(name for name in PROTOCOLS if getattr(self, name))
+        asked = tuple(name for name in NAMED if getattr(self, name))
         if not asked and (self.inet or self.inet6 or not self.explicit):
             return PROTOCOLS
         return asked
@@ -119,13 +130,14 @@ class Options:
     @property
     def skip_missing(self) -> bool:
         """-4 or -6 without a protocol: protocols that are not there are skipped."""
-        return (self.inet or self.inet6) and not any(getattr(self, name) for name in PROTOCOLS)
+        return (self.inet or self.inet6) and not any(getattr(self, name) for name in NAMED)
 
     @property
     def explicit(self) -> bool:
         """True if the user named a family or protocol; otherwise what is missing is skipped."""
         named = {"inet", "inet6", "unix", "ipx", "ax25", "netrom", "x25", "rose", "bluetooth"}
-        flags = (*PROTOCOLS, "groups", "l2cap", "rfcomm")
+        named.update(OTHERS)
+        flags = (*NAMED, *OTHERS, "groups", "l2cap", "rfcomm")
         return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
 
     @property

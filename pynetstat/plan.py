@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
-from .options import LINUX, MODES, Misuse, Options, nearest
+from .options import LINUX, MODES, OTHERS, Misuse, Options, nearest
+from .settings import BY_FIELD, FAMILIES
 from .table import names_of
 
 
@@ -117,6 +119,9 @@ def wanted(options: Options) -> list[tuple[str, str]]:
             keys.append(("sockets", family))
     if options.l2cap or options.rfcomm or "bluetooth" in options.families:
         keys.append(("sockets", "bluetooth"))
+    for family in OTHERS:
+        if getattr(options, family) or family in options.families:
+            keys.append(("sockets", family))
     return keys
 
 
@@ -134,7 +139,7 @@ def wanted_routes(options: Options) -> list[tuple[str, str]]:
     return keys
 
 
-# Mistakes
+# Mistakes: what no listing can answer, and options that would change nothing.
 
 
 def check_places(options: Options) -> None:
@@ -153,21 +158,119 @@ def check_places(options: Options) -> None:
 
 
 def check(plan: Plan) -> None:
-    """Misuse for fields that no listing has, and for a filter that a listing cannot answer."""
-    options = plan.options
+    """Misuse for values that an option does not take, for options without effect, for fields
+    that no listing has, and for filters that no listing can answer."""
+    check_values(plan.options)
+    check_effects(plan.options)
     if plan.filter:
-        for listing in plan.listings:
-            plan.filter.check(listing.record)
-    if options.count_by:
+        check_filter(plan.filter, plan.listings)
+    if plan.options.count_by:
         from .stages.count import check_fields
 
-        check_fields([listing.record for listing in plan.listings], options.count_by)
+        check_fields([listing.record for listing in plan.listings], plan.options.count_by)
+    check_names(plan)
+
+
+def check_values(options: Options) -> None:
+    """Misuse for values of another type, too small, or not among those that there are."""
+    for field, value in vars(options).items():
+        setting = BY_FIELD.get(field)
+        if setting is None or value == setting.default:
+            continue
+        kinds = TYPES.get(setting.kind, (str,))
+        parts = value if setting.many and isinstance(value, tuple) else (value,)
+        if not all(isinstance(part, kinds) for part in parts) or setting.many != (parts is value):
+            raise Misuse(f"{field}={value!r} is of the wrong type; {setting.says_type()}")
+        if setting.least is not None and value < setting.least:
+            raise Misuse(f"`{value}' is too small; --{setting.long} takes {setting.least} or more")
+        if setting.kind == "choice" and value not in setting.words:
+            raise Misuse(f"no {field} `{value}'; there are: {', '.join(setting.words)}")
+        if setting.kind == "families":
+            for family in value:
+                if family not in FAMILIES.values():
+                    hint = nearest(family, FAMILIES.values())
+                    raise Misuse(f"no family `{family}'{hint}")
+
+
+TYPES = {
+    "flag": (int,),
+    "count": (int,),
+    "integer": (int,),
+    "seconds": (int, float),
+}
+
+
+def check_effects(options: Options) -> None:
+    """Misuse for an option of ours that would change nothing of what was asked."""
+    for field, fits, why in EFFECTS:
+        setting = BY_FIELD[field]
+        if getattr(options, field) != setting.default and not fits(options):
+            raise Misuse(f"--{setting.long} has no effect: {why}")
+
+
+HEADLESS = ("json", "jsonl", "records")  # formats without a header line
+# An option, when it has an effect, and why it has none otherwise.
+EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
+    ("top", lambda options: options.count_by, "it needs --count-by"),
+    (
+        "header",
+        lambda options: options.format not in HEADLESS and not (
+            options.statistics and options.format == "classic"
+        ),
+        "this output has no header",
+    ),
+    (
+        "fail_if_empty",
+        lambda options: options.rounds or not options.repeated,
+        "-c without --count never ends",
+    ),
+    (
+        "columns",
+        lambda options: not (options.statistics and options.format == "json"),
+        "the statistics are sections and counters in json; --format jsonl has columns",
+    ),
+    ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
+)  # fmt: skip
+
+
+def check_filter(chosen: Any, listings: list[Listing]) -> None:
+    """Misuse where no listing has what a part of the filter reads."""
+    for listing in listings:
+        chosen.check(listing.record)
+    known = {name for listing in listings for name in names_of(listing.record)}
+    if "ifname" in known:
+        known.add("dev")  # the interface by its other name
+    for part in chosen.parts:
+        if known.isdisjoint(part.fields):
+            names = ", ".join(dict.fromkeys(listing.name for listing in listings))
+            fields = " or ".join(sorted(part.fields))
+            raise Misuse(f"no row of {names} has {fields}; the filter cannot be answered")
+
+
+def check_names(plan: Plan) -> None:
+    """Misuse for a field that no listing has, and for a name that -n leaves out."""
+    options = plan.options
     names = [*options.columns, *options.sort_keys]
     if not names:
         return
-    valid = dict.fromkeys(name for listing in plan.listings for name in listing.record._fields)
-    every = {name for listing in plan.listings for name in names_of(listing.record)}
+    records = [listing.record for listing in plan.listings]
+    if options.count_by:
+        from .stages.count import count_fields
+
+        valid = dict.fromkeys(count_fields(options.count_by))
+        every = {*valid, *(RATES if options.rates else ())}
+    else:
+        valid = dict.fromkeys(name for record in records for name in record._fields)
+        every = {name for record in records for name in names_of(record)}
     for name in names:
         if name not in every:
             hint = nearest(name, sorted(every))
             raise Misuse(f"no field `{name}' here{hint}; the fields are: {', '.join(valid)}")
+    numeric = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), False)
+    for listing in plan.listings:
+        given = listing.names(options)
+        left_out = {*listing.names(options.replace(**numeric))} - {*given}
+        for name in names:
+            if name in left_out and name in listing.record._fields:
+                raise Misuse(f"`{name}' is a name, and -n asks for none; leave -n out")

@@ -15,7 +15,7 @@ from .listing import Layout, Listing, Missing, Piece, Section, Stop
 from .options import LINUX, Options
 from .outcome import Outcome, ignore
 from .plan import Plan
-from .table import Remark, Table, joined, names_of
+from .table import Remark, Table, holdable, joined, names_of
 
 Pieces = Iterator["Table | Remark | Layout"]
 
@@ -30,7 +30,9 @@ def show(
     plan = Plan(options)
     outcome = Outcome(warn, progress)
     proc = Proc(plan.options.root, outcome.error)
-    warn_without_proc_net(plan, proc, outcome)
+    missing = plan.options.silent and no_tables(plan.options, proc)
+    if missing:
+        outcome.warn(f"({missing}; there is nothing to list.)")
     run = Run(plan, proc, outcome)
     render = formats.find(plan.options)
     for number in rounds(plan.options):
@@ -40,6 +42,10 @@ def show(
         put(out, flush=True)
         if run.owners and number == 1:
             run.owners.last_notice()
+        if plan.options.pid is not None and number == 1:
+            from .stages.other_kinds import warn_of_other_kinds
+
+            warn_of_other_kinds(proc, plan.options, outcome)
         if outcome.status:
             break
     return outcome.exit_status(plan.options.fail_if_empty)
@@ -71,6 +77,9 @@ class Run:
     def gather(self, number: int = 1) -> Iterator[Section]:
         """A section for each listing. Nothing is read before its tables are."""
         self.owners = None
+        missing = no_tables(self.options, self.proc)
+        if missing:
+            self.outcome.unseen("table", missing, None)
         try:
             if self.options.netns and not self.find_places():
                 return
@@ -143,7 +152,7 @@ class Run:
         sums = ("rate_in", "rate_out") if self.options.rates else ()
         table = count(tables(), self.options.count_by, self.options.top, sums)
         listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
-        return Section(listing, self.counted(iter([table])))
+        return Section(listing, self.counted(self.ordered(listing, iter([table]))))
 
     def ordered(self, listing: Listing, tables: Pieces) -> Pieces:
         """With --sort: the rows of each layout in that order."""
@@ -196,6 +205,8 @@ class Run:
             raise stop
         if stop.forbids:
             raise Stop(f"{stop.path}: {reason(stop.error)}", 255) from None
+        if stop.error.errno != errno.ENOENT and not self.options.explicit:
+            self.outcome.unseen("table", f"{stop.path}: {reason(stop.error)}", None)
         message = f"netstat: no support for `{stop.name}' on this system."
         if self.options.skip_missing and not stop.rare:
             return
@@ -217,9 +228,9 @@ class Run:
         if self.outcome.library and self.owners.failure:
             raise Stop(self.owners.failure)
         if self.options.details:
-            from .stages.details import Details
+            from .stages.details import Facts
 
-            facts = Details(self.proc)
+            facts = Facts(self.proc)
             for table in rows:
                 facts.fill(table)
         if self.options.structured:
@@ -261,8 +272,8 @@ def rows_of(tables: Iterable[Table | Remark | Layout]) -> Iterator[Table]:
 
 
 def unowned(table: Table) -> int:
-    """How many sockets of a table have an inode and no owner."""
-    pairs = zip(table["inode"], table["pid"])
+    """How many sockets of a table have no owner and could have one."""
+    pairs = zip(holdable(table), table["pid"])
     return len([inode for inode, pid in pairs if inode and pid is None])
 
 
@@ -302,14 +313,13 @@ def wait_for_reader(out: BinaryIO) -> None:
         ready.poll()
 
 
-def warn_without_proc_net(plan: Plan, proc: Proc, outcome: Outcome) -> None:
-    """A container may have no /proc, or one without its net: netstat lists nothing in silence."""
-    options = plan.options
-    reads_proc = options.source != "psutil" and (LINUX or options.root != "/proc")
-    if not (reads_proc and options.silent):
-        return
+def no_tables(options: Options, proc: Proc) -> str:
+    """Why there is no table at all, or nothing. A container may have no /proc, or one without its
+    net: netstat lists nothing in silence. Anything else is told table by table."""
+    if options.source == "psutil" or not (LINUX or options.root != "/proc"):
+        return ""
     try:
-        os.stat(proc.path("net"))
+        os.stat(proc.net)
     except OSError as error:
-        if error.errno == errno.ENOENT:  # anything else is told table by table
-            outcome.warn(f"({proc.path('net')}: {reason(error)}; there is nothing to list.)")
+        return f"{proc.net}: {reason(error)}" if error.errno == errno.ENOENT else ""
+    return ""

@@ -27,7 +27,10 @@ HELP = "Help"
 SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 
 # What each kind of option is before it is said.
-UNSAID = {"flag": False, "count": 0, "words": (), "states": (), "fields": (), "families": ()}
+UNSAID = {
+    "flag": False, "count": 0,
+    "states": (), "fields": (), "families": (), "rules": (), "limits": (),
+}  # fmt: skip
 
 SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
 
@@ -63,8 +66,13 @@ FAMILIES = {
     "ip6": "inet6",
     "econet": "ec",
     "ash": "ash",
+    # ours
+    "packet": "packet",
+    "netlink": "netlink",
+    "vsock": "vsock",
 }
-FAMILY_OPTIONS = tuple(word for word in FAMILIES if word not in ("ip6", "econet", "ash"))
+NO_OPTIONS = ("ip6", "econet", "ash", "packet", "netlink", "vsock")
+FAMILY_OPTIONS = tuple(word for word in FAMILIES if word not in NO_OPTIONS)
 
 
 class Setting:
@@ -72,9 +80,9 @@ class Setting:
 
     names    its letter and its long name: "-r --route"
     kind     what it takes: flag, count, family (an option that names a family) and immediate
-             (--help) take nothing; families, states, fields and words take words with commas
-             between them; text, program, term, choice, format, integer, seconds and directory
-             take one value
+             (--help) take nothing; families, states, fields, rules and limits take words with
+             commas between them; text, program, term, choice, format, integer, seconds and
+             directory take one value
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
              means; None for an option that netstat never had
@@ -151,10 +159,16 @@ class Setting:
         """Does a value follow it?"""
         return self.kind not in ("flag", "count", "family", "immediate")
 
+    def says_type(self) -> str:
+        """What a caller of the API may give: a sentence."""
+        types = {"flag": "True or False", "count": "a number", "integer": "a number"}
+        wanted = types.get(self.kind, "a number of seconds" if self.kind == "seconds" else "text")
+        return f"it takes {'a tuple of words' if self.many else wanted}"
+
     @property
     def many(self) -> bool:
         """Are its values words with commas between them, which add up?"""
-        return self.kind in ("words", "states", "fields", "families")
+        return self.kind in UNSAID and UNSAID[self.kind] == ()
 
 
 SETTINGS = (
@@ -168,6 +182,10 @@ SETTINGS = (
     Setting(WHAT, "-U --udplite", "UDP-Lite sockets.", netstat=10),
     Setting(WHAT, "-S --sctp", "SCTP endpoints and associations.", netstat=8),
     Setting(WHAT, "-w --raw", "Raw sockets.", netstat=11),
+    Setting(WHAT, "--icmp", "Sockets that ping uses."),
+    Setting(WHAT, "--packet", "Packet sockets: sniffers, DHCP clients."),
+    Setting(WHAT, "--netlink", "Netlink sockets: who speaks with the kernel."),
+    Setting(WHAT, "--vsock", "Sockets between a virtual machine and its host."),
     Setting(WHAT, "-2 --l2cap", "Bluetooth L2CAP sockets.", netstat=13),
     Setting(WHAT, "-f --rfcomm", "Bluetooth RFCOMM sockets.", netstat=14),
     Setting(WHAT, "-4 --inet", "The same as -A inet.", "family"),
@@ -186,6 +204,14 @@ SETTINGS = (
         example="inet,unix",
     ),
     Setting(WHAT, "-F --fib", "With -r: the table (default).", netstat=30),
+    Setting(
+        WHAT,
+        "--table",
+        "With -r: the routes of this table (main, local, 100, ...), or of all.",
+        "text",
+        metavar="NAME",
+        example="all",
+    ),
     Setting(WHAT, "-C --cache", "With -r: the cache.", netstat=29),
     Setting(ROWS, "-a --all", "Listening and connected sockets; all interfaces.", netstat=16),
     Setting(ROWS, "-l --listening", "Listening sockets alone.", netstat=15),
@@ -326,14 +352,38 @@ SETTINGS = (
     Setting(
         DIAGNOSE,
         "--diagnose",
-        "Look for trouble, twice, --interval apart, and name the program that makes it."
-        " Status 0: none, 1: warning, 2: critical, 3: could not look.",
+        "Look for trouble in two samples, --interval apart, and name the program that makes it."
+        " Status 0: none, 1: warning, 2: critical, 3: could not check.",
         reach=COMMAND,
     ),
     Setting(
         DIAGNOSE,
+        "--ignore",
+        "Rules of --diagnose that do not count here: resets, no-default-route, ...",
+        "rules",
+        metavar="RULE,...",
+        example="resets",
+    ),
+    Setting(
+        DIAGNOSE,
+        "--limit",
+        "Another limit for a rule of --diagnose: close-wait-leak.sockets=50; --explain RULE names"
+        " its limits.",
+        "limits",
+        metavar="RULE.NAME=N,...",
+        example="close-wait-leak.sockets=5",
+    ),
+    Setting(
+        DIAGNOSE,
+        "--perfdata",
+        "The numbers that --diagnose looked at behind a | in its first line, for Nagios and"
+        " Icinga.",
+        reach=OUTPUT,
+    ),
+    Setting(
+        DIAGNOSE,
         "--explain",
-        "What a rule of --diagnose, or a state like CLOSE_WAIT, means.",
+        "What a rule of --diagnose, or any word that netstat prints, means; `words` lists them.",
         "term",
         metavar="WORD",
         reach=COMMAND,
@@ -392,9 +442,11 @@ SETTINGS = (
     Setting(HELP, "-V --version", "The version.", "immediate", netstat=1, reach=COMMAND),
 )
 
-# What Options is made of: each field with its default.
-DEFAULTS = {
-    setting.field: setting.default
+BY_FIELD = {
+    setting.field: setting
     for setting in SETTINGS
     if setting.reach != COMMAND and setting.kind != "family"
 }
+
+# What Options is made of: each field with its default.
+DEFAULTS = {field: setting.default for field, setting in BY_FIELD.items()}

@@ -86,6 +86,14 @@ def kind_of(record: Any, name: str) -> str:
     return "str" if kind is None else str(kind)
 
 
+def holdable(table: Table) -> Sequence[int | None]:
+    """The inodes of a table, without those of sockets that the kernel holds and no process can."""
+    inodes: Sequence[int | None] = table["inode"]
+    if "kernels" not in table.fields:
+        return inodes
+    return [None if own else inode for own, inode in zip(table["kernels"], inodes)]
+
+
 class Remark(str):
     """A line that netstat prints among or instead of rows; other formats leave it out."""
 

@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import hypothesis
 import pytest
 import record
 
 import pynetstat as package
 from pynetstat.kernel.proc import Proc
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("pynetstat", deadline=None)
+hypothesis.settings.load_profile("pynetstat")
 
 TCP_HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 NETSTAT = shutil.which("netstat")
@@ -192,6 +197,37 @@ def beside(setup: str, cases: Iterable[str]) -> dict[str, list[Any]]:
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=60, check=True)
     answers: dict[str, list[Any]] = json.loads(done.stdout)
     return answers
+
+
+WITHIN = """
+import json, shlex, subprocess, sys
+exec(sys.argv[1])
+answers = []
+for command in sys.argv[2:]:
+    words = shlex.split(command)
+    if words[0] == "pynetstat":
+        words = [sys.executable, "-m", *words]
+    done = subprocess.run(words, capture_output=True, text=True)
+    answers.append(done.stdout + done.stderr)
+print(json.dumps(answers))
+"""
+
+
+def within(*commands: str, setup: str = "", code: str = "", more: Iterable[str] = ()) -> list[str]:
+    """What these commands print, one after the other, in a network that the shell lines of
+    `setup` make, by a process that has run this `code`; `more`: further options of unshare."""
+    shell = f'set -e\n{setup}\nexec "$@"'
+    words = ["sh", "-c", shell, "-", sys.executable, "-c", WITHIN, code, *commands]
+    done = subprocess.run(
+        ["unshare", "--net", *more, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout)
+    return found
 
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="pynetstat-")

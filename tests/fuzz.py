@@ -45,7 +45,8 @@ LISTS = (
     "-r --ipx", "-r --x25", "-r --ddp", "-v", "-tSlp", "-taN", "--diagnose --interval 0.1",
     "--diagnose --interval 0.1", "-ta --count-by state,remote_network/24", "-tan --sort -inode",
 )  # fmt: skip
-FORMATS = (*["classic"] * 12, *OWN, *tabular_formats())
+LISTED = [name for name in OWN if name != "openmetrics"]  # which goes with --diagnose
+FORMATS = (*["classic"] * 12, *LISTED, *tabular_formats())
 # What of kernel-shaped trees is the same in both, byte for byte
 BESIDE = (
     "-tuwUan", "-tuwUa", "-tuwUaneo", "-tuwUnWao", "-ln", "-tn", "-anpe", "-San", "-Sne",

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -82,7 +83,8 @@ def test_unix_paths_are_decoded(proc_tree: Tree) -> None:
     root = proc_tree(unix=["Num RefCount Inode", *(line + name for name in names), line.rstrip()])
     found = list(pynetstat.unix_sockets(root=str(root)))
     assert [one.path for one in found] == ["/run/café bar", "@abs", "/bad\\xff", None]
-    assert [one.abstract for one in found] == [False, True, False, None]
+    # A name that begins with @ may be a file's.
+    assert [one.abstract for one in found] == [False, None, False, None]
     assert {type(one) for one in found} == {UnixSocket}
 
 
@@ -96,6 +98,26 @@ def test_exceptions(proc_tree: Tree) -> None:
         list(pynetstat.sockets(filter="dport =="))
     with pytest.raises(TypeError, match="colour"):
         pynetstat.sockets(colour=True)
+    # At the call, with the words of the command line
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"sort": ("nope",)}, "no field `nope'"),
+        ({"columns": ("state",)}, "says how text is written"),
+        ({"source": "foo"}, "no source `foo'"),
+        ({"pid": "x"}, "of the wrong type"),
+        ({"user": "nosuch"}, "no user `nosuch'"),
+        ({"families": ("foo",)}, "no family `foo'"),
+    ]
+    for keywords, message in wrong:
+        with pytest.raises(pynetstat.Misuse, match=message):
+            pynetstat.sockets(**keywords)
+
+
+def test_keywords_that_are_meant_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for keywords in ({"port": port}, {"port": [1, port]}, {"port": str(port)}):
+            found = pynetstat.sockets(tcp=True, state="listening", **keywords)  # type: ignore[arg-type]
+            assert [one.local_port for one in found] == [port]
 
 
 def test_it_prints_nothing_and_reads_no_arguments() -> None:

@@ -50,7 +50,7 @@ def test_json_is_one_document_in_ascii(capture: str) -> None:
     text = out("-tuxapn", "--proc", capture, "--json")
     assert text.isascii() and b"\x1b" not in text and b"\x7f" not in text
     document = json.loads(text)
-    assert document["schema"] == "pynetstat/1" and document["privileged"] in (True, False)
+    assert document["schema"] == "pynetstat/2" and document["privileged"] in (True, False)
     assert [len(document[name]) for name in ("sockets", "unix")] == [7, 1]
     first, third = document["sockets"][0], document["sockets"][3]
     assert first["local_port"] == 8080 and first["state"] == "ESTABLISHED"

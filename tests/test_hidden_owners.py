@@ -288,7 +288,9 @@ def test_what_is_refused_and_not_needed(name: str) -> None:
         rows = json.loads(done.stdout)["sockets"]
         assert [row["pid"] for row in rows if row["local_port"] == port] == [os.getpid()]
         done = sandboxed(REFUSALS[name], "--diagnose", "--interval", "0.01")
-        assert done.returncode in (0, 1, 2) and "Looked at" in done.stdout
+        # without netlink some rules cannot look, and say so
+        looked = (0, 1, 2, 3) if name.startswith(("netlink", "recvmsg")) else (0, 1, 2)
+        assert done.returncode in looked and "--explain WORD" in done.stdout
 
 
 @needs_numbers

@@ -172,3 +172,13 @@ def test_no_python_call_per_row(name: str, tmp_path: Path) -> None:
     first = calls(tmp_path / "1000", SHAPES[name])
     second = calls(tmp_path / "2000", SHAPES[name])
     assert second == first
+
+
+def test_the_runner_of_click_has_one_place() -> None:
+    """Its versions give stderr in different ways: runner.py knows them."""
+    using = [
+        path.name
+        for path in Path(__file__).parent.glob("*.py")
+        if "click." + "testing" in path.read_text("utf-8")
+    ]
+    assert using == ["runner.py"]

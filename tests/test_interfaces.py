@@ -56,7 +56,7 @@ def test_records_of_another_place_have_what_is_written_there() -> None:
             "packets": 700,
             "errors": 1,
             "dropped": 2,
-            "over_errors": 3,
+            "fifo_errors": 3,
             "frame_errors": 4,
             "compressed": 5,
             "multicast": 6,
@@ -343,12 +343,12 @@ def test_the_records(made_up: Sequence[Table]) -> None:
     eth0, ppp0 = found["eth0"], found["ppp0"]
     assert (eth0.mtu, eth0.flags_str, eth0.address) == (1500, "BMRU", "aa:bb:cc:dd:ee:ff")
     assert eth0.flags == ["UP", "BROADCAST", "RUNNING", "MULTICAST"]
-    names = ("family", "local", "prefixlen", "scope", "broadcast", "address")
+    names = ("family", "local", "prefixlen", "scope", "broadcast", "address", "label")
     assert (eth0.addr_info or [])[:2] == [
-        dict(zip(names, ("inet", "10.0.0.1", 24, None, "10.0.0.255", None))),
-        dict(zip(names, ("inet6", "fe80::a8bb:ccff:fedd:eeff", 64, "link", None, None))),
+        dict(zip(names, ("inet", "10.0.0.1", 24, None, "10.0.0.255", None, None))),
+        dict(zip(names, ("inet6", "fe80::a8bb:ccff:fedd:eeff", 64, "link", None, None, None))),
     ]
-    peer = dict(zip(names, ("inet", "192.0.2.1", 32, None, None, "192.0.2.254")))
+    peer = dict(zip(names, ("inet", "192.0.2.1", 32, None, None, "192.0.2.254", None)))
     assert (ppp0.address, ppp0.addr_info, ppp0.stats) == (None, [peer], None)
     assert (found["z0"].flags, found["z0"].flags_str, found["z0"].addr_info) == ([], "", [])
 

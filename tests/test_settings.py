@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner
 from conftest import pynetstat as run_command
+from runner import invoke
 
-import pynetstat
 from pynetstat import settings
 from pynetstat.cli import main, manpage
 from pynetstat.cli.reading import selinux
@@ -28,6 +27,8 @@ KINDS: dict[str, Any] = {
     "families": tuple[str, ...],
     "states": tuple[str, ...],
     "fields": tuple[str, ...],
+    "rules": tuple[str, ...],
+    "limits": tuple[str, ...],
     "integer": int | None,
     "seconds": float,
     "text": str | None,
@@ -53,7 +54,7 @@ def said(setting: Setting) -> list[str]:
 @every
 def test_help_and_the_man_page_have_it(setting: Setting) -> None:
     assert setting.section and setting.help.endswith((".", "..."))
-    listed = "".join(CliRunner().invoke(main, ["--help"]).stdout.split())
+    listed = "".join(invoke(main, ["--help"]).stdout.split())
     assert "".join(f"{setting.usage} {setting.help}".split()) in listed
     assert (
         f".B {manpage.roff(setting.usage)}\n{manpage.roff(setting.help)}"
@@ -81,7 +82,7 @@ def test_the_command_has_exactly_these_options() -> None:
 @every
 def test_it_changes_something(setting: Setting) -> None:
     if setting.kind == "immediate":
-        assert CliRunner().invoke(main, said(setting)).stdout
+        assert invoke(main, said(setting)).stdout
         return
     if setting.long == "context" and not selinux():
         pytest.skip("SELinux is not enabled here")
@@ -172,7 +173,7 @@ def test_a_type_checker_knows_the_keywords(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(script)],
-        capture_output=True, text=True, cwd=Path(pynetstat.__file__).parents[1],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     lines = [line.partition("script.py:")[2] for line in done.stdout.splitlines()]
     assert {line[0] for line in lines if line and ": error:" in line} == {"3", "4", "5"}, done

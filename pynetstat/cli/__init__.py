@@ -50,7 +50,7 @@ class Netstat(click.Command):
             except click.UsageError as error:
                 if not half:
                     warn(f"{ctx.info_name}: {error.message}")
-                    ctx.exit(2)
+                    ctx.exit(misused("diagnose" in reading.said))
         return []
 
     def end(self, ctx: click.Context, end: End) -> int:
@@ -102,6 +102,7 @@ def converted(setting: Setting, value: Any, ctx: click.Context) -> Any:
 
 def run(**given: Any) -> None:
     """What the command does with the fields that its options gave."""
+    diagnosis = given["diagnose"]
     try:
         if given.pop("json_schema"):
             sys.exit(print_schema())
@@ -111,10 +112,15 @@ def run(**given: Any) -> None:
         status = show(settled(given), sys.stdout.buffer, warn, told)
     except Misuse as misuse:
         warn(f"pynetstat: {misuse}")
-        status = 2
+        status = misused(diagnosis)
     except Stop as stop:
         status = stopped(stop)
     sys.exit(status)
+
+
+def misused(diagnosis: bool) -> int:
+    """The exit status of a mistake. To a monitoring system 2 would be a critical finding."""
+    return 3 if diagnosis else 2
 
 
 def stopped(stop: Stop) -> int:
@@ -138,6 +144,8 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
     if word is not None:
+        if diagnosis:
+            raise Misuse("--diagnose and --explain exclude each other")
         from ..diagnosis.explain import explain
 
         return partial(explain, word)
@@ -145,8 +153,15 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
         from ..diagnosis import show as show_diagnosis
 
         if given["continuous"] or given["rounds"]:
-            raise Misuse("--diagnose looks once (twice, --interval apart): no -c, no --count")
+            raise Misuse("--diagnose takes its two samples once: no -c, no --count")
+        if given["perfdata"] and (given["json"] or given["format"] != "classic"):
+            raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
+    if given["format"] == "openmetrics":
+        raise Misuse("openmetrics goes with --diagnose")
+    for name in ("ignore", "limit", "perfdata"):
+        if given[name]:
+            raise Misuse(f"--{name} goes with --diagnose")
     from ..run import show
 
     return show
@@ -164,6 +179,8 @@ def settled(given: dict[str, Any]) -> Options:
     if given.pop("numeric"):
         given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
     if given.pop("json"):
+        if given["format"] not in ("classic", "json"):
+            raise Misuse(f"--json and --format {given['format']} contradict each other")
         given["format"] = "json"
     return Options(**given)
 

@@ -24,6 +24,9 @@ OWN = {
     if setting.netstat is None and setting.kind != "family"
 }
 
+# Options that may stand at the end of the line without their value, and what it is then.
+ALONE = {"explain": "words"}
+
 
 class Bad(Exception):
     """An option that netstat does not know or that is used wrongly: exit status 3.
@@ -85,9 +88,9 @@ def long_option(word: str, rest: list[str], own: Mapping[str, bool]) -> Word:
     if equals and not takes:
         raise Bad(f"option '--{name}' doesn't allow an argument")
     if takes and not equals:
-        if not rest:
+        if not rest and name not in ALONE:
             raise Bad(f"option '--{name}' requires an argument")
-        value = rest.pop(0)
+        value = rest.pop(0) if rest else ALONE[name]
     if name in FAMILY_OPTIONS and name not in own:
         return Word("protocol", name) if name != "tcpip" else Word("tcpip")
     return Word(name, value if takes else None)

@@ -158,10 +158,29 @@ class Term(Text):
         return words()
 
 
+class Rules(Text):
+    """Rules of the diagnosis."""
+
+    def words(self, ctx: click.Context) -> Iterable[str]:
+        from ..diagnosis import RULES
+
+        return [rule.name for rule in RULES]
+
+
+class Limits(Text):
+    """Limits of the diagnosis; the shell offers each with its built-in value."""
+
+    def words(self, ctx: click.Context) -> Iterable[str]:
+        from ..diagnosis import RULES
+
+        return [f"{rule.name}.{one.name}={one.value:g}" for rule in RULES for one in rule.limits]
+
+
 # The type of each kind of option that takes a value.
 TYPES: dict[str, type[Text]] = {
     "text": Text,
-    "words": Text,
+    "rules": Rules,
+    "limits": Limits,
     "families": Text,
     "fields": Fields,
     "states": States,

@@ -12,45 +12,92 @@ from typing import Any, BinaryIO, NamedTuple
 from .. import formats
 from ..kernel.proc import NOT_ALL, NOTHING
 from ..listing import Listing, Section
-from ..options import Misuse, Options
+from ..options import Misuse, Options, nearest
 from ..outcome import Outcome
 from ..run import put
 from ..table import Table
 from ..text import decode
-from . import connections, kernel, listeners, network, ports
+from . import attempts, connections, interfaces, kernel, listeners, ports, routes, udp
 from .host import Host
-from .rule import SEVERITIES, Blind, Finding, Rule, worst
+from .rule import SEVERITIES, Blind, Finding, Rule, Value, worst
 
+# The worst kinds first; among findings of one severity this is their order.
 RULES: tuple[Rule, ...] = (
-    connections.CLOSE_WAIT_LEAK,
-    connections.UNREAD_DATA,
-    connections.UNACKNOWLEDGED_DATA,
+    interfaces.INTERFACE_DOWN,
+    routes.GATEWAY_SILENT,
+    routes.NO_DEFAULT_ROUTE,
+    routes.ROUTE_OVER_DOWN_INTERFACE,
+    udp.DNS_SILENT,
+    listeners.FILES_EXHAUSTED,
     listeners.LISTEN_OVERFLOW,
+    listeners.WAITS_FOR_ACCEPT,
+    connections.UNREAD_DATA,
+    connections.CLOSE_WAIT_LEAK,
     ports.PORT_EXHAUSTION,
-    ports.TIME_WAIT_FLOOD,
-    connections.SYN_SENT_STUCK,
+    ports.PORTS_GONE,
+    attempts.SYN_SENT_STUCK,
+    attempts.NOBODY_LISTENS,
+    connections.UNACKNOWLEDGED_DATA,
+    connections.PEER_NOT_READING,
     listeners.SYN_FLOOD,
-    connections.RETRANSMISSIONS,
-    connections.RESETS,
-    network.UDP_DROPS,
-    network.INTERFACE_ERRORS,
+    attempts.RETRANSMISSIONS,
+    connections.LOSS_OF_ONE,
+    attempts.RESETS,
+    udp.UDP_DROPS,
+    udp.UDP_NOBODY_LISTENS,
+    interfaces.INTERFACE_ERRORS,
+    interfaces.SOFTNET_DROPS,
+    interfaces.BUFFER_DROPS,
+    routes.FAMILY_BROKEN,
+    routes.WRONG_INTERFACE,
     kernel.MEMORY_PRESSURE,
-    ports.ORPHANS,
     kernel.CONNTRACK_FULL,
-    network.NO_DEFAULT_ROUTE,
-    network.ROUTE_OVER_DOWN_INTERFACE,
+    ports.ORPHANS,
+    ports.TIME_WAIT_FLOOD,
+    listeners.SHARED_PORT,
     listeners.EXPOSED_LISTENERS,
 )
 
 
-def judge(host: Host) -> list[Finding]:
-    """What all rules find, worst first."""
-    findings = [finding for rule in RULES for finding in applied(rule, host)]
+class Judgement(NamedTuple):
+    """What all rules found, worst first, and the numbers they looked at."""
+
+    findings: list[Finding]
+    values: list[Value]
+
+    @property
+    def severity(self) -> str:
+        return worst(finding.severity for finding in self.findings)
+
+
+def judge(host: Host) -> Judgement:
+    findings: list[Finding] = []
+    values: list[Value] = []
+    for rule in chosen_rules(host.given):
+        for one in applied(rule, host):
+            if isinstance(one, Value):
+                values.append(one)
+            else:
+                findings.append(one)
     order = list(SEVERITIES)
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
+    return Judgement(sorted(findings, key=lambda one: order.index(one.severity)), values)
 
 
-def applied(rule: Rule, host: Host) -> Iterator[Finding]:
+def chosen_rules(options: Options) -> list[Rule]:
+    """The rules but for those of --ignore, with the limits of --limit. Misuse where there is no
+    such rule or limit."""
+    from .limits import limited
+
+    names = [rule.name for rule in RULES]
+    for name in options.ignore:
+        if name not in names:
+            raise Misuse(
+                f"no rule `{name}'{nearest(name, names)}; the rules are: {', '.join(names)}"
+            )
+    return limited([rule for rule in RULES if rule.name not in options.ignore], options.limit)
+
+
+def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
     """What one rule finds; if it cannot check, a finding that says why."""
 
     def complete(finding: Finding) -> Finding:
@@ -59,19 +106,22 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding]:
         )
 
     try:
-        for finding in rule.check(host, rule.thresholds):
-            yield complete(finding)
+        for one in rule.check(host, rule.thresholds):
+            yield one._replace(rule=rule.name) if isinstance(one, Value) else complete(one)
     except Blind as blind:
-        yield complete(Finding(rule.name, "unknown", str(blind), []))
+        severity = "skipped" if blind.never else "unknown"
+        yield complete(Finding("", severity, str(blind), [], commands=[]))
     except Exception as error:  # whatever happens in a rule, the others are checked
         reason = f"the rule failed: {type(error).__name__}: {error}"
-        yield complete(Finding(rule.name, "unknown", reason, []))
+        yield complete(Finding("", "unknown", reason, [], commands=[]))
 
 
 def diagnose(options: Options) -> list[Finding]:
-    """What is found, worst first; a rule that could not look is there as "unknown"."""
-    host = Host(options, Outcome(library=True))
-    return [Finding(*map(decode, finding)) for finding in judge(host)]
+    """What is found, worst first; a rule that could not check is there as "unknown", or as
+    "skipped" if it never can in this place."""
+    fitting(options)
+    found = judge(Host(options, Outcome(library=True))).findings
+    return [Finding(*map(decode, finding)) for finding in found]
 
 
 def show(
@@ -80,21 +130,31 @@ def show(
     warn: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> int:
-    """Look, print what was found, and give the exit status of a monitoring plugin."""
+    """Sample, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
+    progress(f"Taking two samples, {options.interval:g} s apart ...")
     host = Host(options, Outcome(once(warn), progress))
-    findings = judge(host)
-    if options.structured:
-        pieces = formats.find(options)(sections(findings), options, host.outcome.incomplete)
+    progress("Comparing ...")
+    judgement = judge(host)
+    progress("")
+    status = SEVERITIES[judgement.severity]
+    if not status and host.outcome.errors:  # a table that broke off
+        status = SEVERITIES["unknown"]
+    if options.format == "openmetrics":
+        from .metrics import metrics
+
+        pieces = metrics(judgement, host, status)
+    elif options.structured:
+        whole = sections(judgement, host, status)
+        pieces = formats.find(options)(whole, options, host.outcome.incomplete)
     else:
         from .report import report
 
-        pieces = report(findings, host, out)
+        pieces = report(judgement, host, out)
     for piece in pieces:
         put(out, piece)
     put(out, flush=True)
-    partly = ["unknown"] if host.outcome.errors else []  # a table that broke off
-    return SEVERITIES[worst([*partly, *(finding.severity for finding in findings)])]
+    return status
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -110,37 +170,60 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def fitting(options: Options) -> None:
-    """What makes no sense here is the user's mistake."""
+    """Misuse where options do not go with --diagnose."""
     if options.sort or options.count_by or options.top:
         raise Misuse("--sort, --count-by and --top do not go with --diagnose")
     for name in options.columns:
         if name not in Finding._fields:
             raise Misuse(f"no field `{name}' here; the fields are: {', '.join(Finding._fields)}")
+    chosen_rules(options)
 
 
-# For programs: two arrays, of what was found and of what could not be checked.
+# For programs: the result in one row, what was found, what could not be checked, the values.
+
+
+class Result(NamedTuple):
+    """The whole in short. `seconds` lie between the samples; `other_netns` are network namespaces
+    that were not looked at."""
+
+    status: int
+    severity: str
+    summary: str
+    seconds: float
+    sockets: int
+    findings: int
+    other_netns: int
 
 
 class NotChecked(NamedTuple):
-    """A rule that could not be checked, and why."""
+    """A rule that could not be checked, and why. `failure`: it should have been possible."""
 
     rule: str
     reason: str | None = None
+    failure: bool | None = None
 
 
 def listing(name: str, record: Any) -> Listing:
     return Listing(name, record, lambda *_: iter(()), lambda _: (), lambda _: "")
 
 
-def sections(findings: list[Finding]) -> Iterator[Section]:
-    seen = [finding for finding in findings if finding.severity != "unknown"]
-    blind = [
-        NotChecked(finding.rule, finding.summary)
-        for finding in findings
-        if finding.severity == "unknown"
-    ]
-    yield Section(listing("findings", Finding), iter([table(Finding, seen)]))
-    yield Section(listing("not_checked", NotChecked), iter([table(NotChecked, blind)]))
+def sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]:
+    from .report import headline
+
+    found = [one for one in judgement.findings if one.severity not in ("unknown", "skipped")]
+    blind = [one for one in judgement.findings if one.severity in ("unknown", "skipped")]
+    severity = {0: "ok", 1: "warning", 2: "critical", 3: "unknown"}[status]
+    sockets = sum(map(len, host.tables))
+    summary = headline(judgement.findings)
+    seconds, places = round(host.seconds, 3), len(host.other_places)
+    result = Result(status, severity, summary, seconds, sockets, len(found), places)
+    if not host.given.columns:
+        yield Section(listing("result", Result), iter([table(Result, [result])]))
+    yield Section(listing("findings", Finding), iter([table(Finding, found)]))
+    if not host.given.columns:
+        rows = [NotChecked(one.rule, one.summary, one.severity == "unknown") for one in blind]
+        yield Section(listing("not_checked", NotChecked), iter([table(NotChecked, rows)]))
+        yield Section(listing("values", Value), iter([table(Value, judgement.values)]))
 
 
 def table(record: Any, rows: Sequence[Any]) -> Table:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from ..collectors.linux.statistics import keyed, pairs
 from ..kernel.decode import counters, numbers
+from ..kernel.neighbours import neighbours
 from ..kernel.proc import Proc, reason
 from ..listing import Stop
 from ..options import Options
@@ -26,8 +28,12 @@ FILES = {
     "Udp6": "net/snmp6",
     "TCP": "net/sockstat",
     "UDP": "net/sockstat",
+    "Ip6": "net/snmp6",
+    "softnet": "net/softnet_stat",
     "conntrack": "net/stat/nf_conntrack",
 }
+
+NEEDED = 10.0  # seconds since a neighbour was last asked for
 
 # A row of /proc/net/udp as udp4_format_sock() prints it; its last field are datagrams dropped:
 #   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -57,6 +63,7 @@ class Counters:
             except OSError as error:
                 self.missing(name, error)
             self.notice(name)
+        self.silent = self.neighbours()
         self.udp = {**self.udp_sockets("net/udp"), **self.udp_sockets("net/udp6")}
         self.interfaces = self.listed("net/dev", interfaces=True, all=True)
 
@@ -68,6 +75,8 @@ class Counters:
                 known.update(zip(section["name"], section["value"]))
         elif name == "net/sockstat":
             self.values |= sockstat(self.proc.read(name))
+        elif name == "net/softnet_stat":
+            self.values["softnet"] = softnet(self.proc.read(name))
         else:
             self.values["conntrack"] = per_processor(self.proc.read(name))
 
@@ -91,6 +100,28 @@ class Counters:
         self.notice(name)
         waiting, inodes, dropped = zip(*rows) if rows else ((), (), ())
         return dict(zip(map(int, inodes), zip(numbers(waiting), map(int, dropped))))
+
+    def neighbours(self) -> set[str]:
+        """The addresses next to us that do not answer, and that somebody needs now."""
+        if self.proc.own:
+            with suppress(OSError):
+                return {one.address for one in neighbours() if one.silent and one.used <= NEEDED}
+        # IP address  HW type  Flags  HW address  Mask  Device: flags 0x0, no hardware address
+        with suppress(OSError):
+            rows = [line.split() for line in self.proc.read("net/arp").splitlines()[1:]]
+            return {row[0] for row in rows if len(row) == 6 and row[2] == "0x0"}
+        return set()
+
+    @staticmethod
+    def failed_attempts(proc: Proc) -> str:
+        """Something that changes when an attempt to connect fails: `Tcp: 1 200 ...`, its counter
+        AttemptFails, of /proc/net/snmp. Read often, so only what is needed."""
+        try:
+            rows = [line.split() for line in proc.read("net/snmp").splitlines()
+                    if line.startswith("Tcp:")]  # fmt: skip
+            return rows[1][rows[0].index("AttemptFails")]
+        except (OSError, IndexError, ValueError):
+            return ""
 
     def listed(self, name: str, **options: Any) -> list[Any]:
         """The records of a listing."""
@@ -139,5 +170,15 @@ def per_processor(text: str) -> dict[str, int]:
     found = dict.fromkeys(names, 0)
     for row in re.findall("^[0-9a-f ]+$", rest, re.MULTILINE):
         for name, value in zip(names, numbers(row.split())):
+            found[name] += value
+    return found
+
+
+def softnet(text: str) -> dict[str, int]:
+    """/proc/net/softnet_stat as softnet_seq_show() prints it, a line for each processor: packets
+    processed, dropped since the queue was full, and how often the time for them ran out."""
+    found = {"processed": 0, "dropped": 0, "time_squeeze": 0}
+    for row in re.findall("^[0-9a-f ]+$", text, re.MULTILINE):
+        for name, value in zip(found, numbers(row.split())):
             found[name] += value
     return found

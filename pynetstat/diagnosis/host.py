@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain, compress
 from operator import and_
@@ -15,6 +15,7 @@ from typing import Any
 
 from ..kernel.decode import counters
 from ..kernel.proc import READ, Proc, reason
+from ..kernel.tcpinfo import Sample, attempts, tcp_info, tcp_sample
 from ..listing import Stop
 from ..options import Options
 from ..outcome import Outcome
@@ -22,18 +23,24 @@ from ..plan import Plan
 from ..run import Run, unowned
 from ..table import Table
 from .counters import Counters
-from .rule import Blind, Owner
+from .program import Process, process
+from .rule import UNSEEN, Blind, Owner
 
 sleep = time.sleep
 
 
+ATTEMPTS = 0.05  # seconds between the samples of attempts to connect, while some fail
+
+
 class Host:
-    """The machine as it was between two looks, `seconds` apart."""
+    """The machine in two samples, `seconds` apart."""
 
     def __init__(self, options: Options, outcome: Outcome) -> None:
         plan = Plan(socket_options(options))
-        self.options, self.outcome = plan.options, outcome
+        self.given, self.options, self.outcome = options, plan.options, outcome
         self.proc = Proc(options.root, outcome.error)
+        self.processes: dict[int, Process] = {}
+        self.lossy = False  # set by the rule about retransmissions
         start = time.monotonic()
         self.before = Counters(options.root)
         self.blind: str | None = None
@@ -42,9 +49,46 @@ class Host:
         if run.owners:
             outcome.unowned = sum(map(unowned, self.tables))
             outcome.owner_reasons = run.owners.reasons()
-        sleep(max(options.interval - (time.monotonic() - start), 0))
+        own = self.proc.own
+        self.no_infos = "" if own else "the kernel tells it of its own network namespace alone"
+        self.first = self.sample()
+        self.attempts: Counter[tuple[str, int, int]] = Counter()
+        self.wait(start + options.interval)
+        self.last = self.sample()
+        self.infos_span = self.last.taken - self.first.taken
         self.after = Counters(options.root)
         self.seconds = time.monotonic() - start
+
+    def sample(self) -> Sample:
+        """struct tcp_info of the open connections; empty where the kernel does not tell it."""
+        if not self.no_infos:
+            try:
+                return tcp_sample()
+            except OSError as error:
+                self.no_infos = f"tcp_info by netlink: {reason(error)}"
+        return Sample()
+
+    def wait(self, end: float) -> None:
+        """Until the second sample. While attempts to connect fail, look where they go: most of
+        them are over before anybody could see them otherwise."""
+        rest = end - time.monotonic()
+        if not self.proc.own or rest <= 2 * ATTEMPTS:
+            sleep(max(rest, 0))
+            return
+        failed = Counters.failed_attempts(self.proc)
+        seen: set[int] = set()
+        while (rest := end - time.monotonic()) > 0:
+            sleep(min(ATTEMPTS, rest))
+            if Counters.failed_attempts(self.proc) == failed:
+                continue
+            try:
+                found = attempts()
+            except OSError:
+                continue
+            for inode, *place in found:
+                if inode not in seen:
+                    seen.add(inode)
+                    self.attempts[tuple(place)] += 1  # type: ignore[index]
 
     @property
     def span(self) -> float:
@@ -83,7 +127,30 @@ class Host:
         found = self.after.listed("net/route", route=True, families=("inet",))
         found += self.after.listed("net/ipv6_route", route=True, families=("inet6",))
         outward = [one for one in found if one.dev not in (None, "lo")]
-        return [one for one in outward if "!" not in (one.flags_str or "")]
+        inward = ("ff00:", "fe80:")  # IPv6 has these on every interface
+        return [
+            one
+            for one in outward
+            if "!" not in (one.flags_str or "") and not (one.dst or "").startswith(inward)
+        ]
+
+    @cached_property
+    def other_places(self) -> dict[Any, int]:
+        """The network namespaces of other processes, each with the lowest pid in it; none where
+        /proc is not our own."""
+        found: dict[Any, int] = {}
+        if not self.proc.own:
+            return found
+        own = namespace_of(self.proc, "self")
+        try:
+            pids = self.proc.pids()
+        except OSError:  # which the owners report
+            return found
+        for pid in sorted(map(int, pids)):
+            place = namespace_of(self.proc, str(pid))
+            if place is not None and place != own:
+                found.setdefault(place, pid)
+        return found
 
     # The sockets
 
@@ -97,7 +164,7 @@ class Host:
     ) -> list[tuple[Any, ...]]:
         """These fields of the sockets in these states (or in any) that have something in the
         field `having`. No row of any other socket is ever made."""
-        return list(picked(self.of(protocol), names, states, having))
+        return picked(self.of(protocol), names, states, having)
 
     def later(self, names: str, states: Iterable[str]) -> dict[Any, tuple[Any, ...]]:
         """The fields of the sockets that are in these states at the second look, by identity."""
@@ -116,6 +183,11 @@ class Host:
         return Counter(chain.from_iterable(pairs))
 
     @cached_property
+    def established(self) -> Counter[Owner]:
+        """How many open connections each program holds."""
+        return Counter(self.rows("pid program", {"ESTABLISHED"}))
+
+    @cached_property
     def listeners(self) -> dict[int, Owner]:
         """The program that listens on each tcp port."""
         rows = self.rows("local_port pid program", {"LISTEN"})
@@ -132,7 +204,83 @@ class Host:
             return None
         return int(found[1]) if found else None
 
+    def listener(self, port: int) -> Owner:
+        """The program that listens on a tcp port."""
+        return self.listeners.get(port, (None, None))
+
+    # tcp_info
+
+    def must_tell_infos(self) -> None:
+        if self.no_infos:
+            raise Blind(self.no_infos, never=not self.proc.own)
+
+    def info(self, inode: Any, name: str) -> int | None:
+        """A field of tcp_info in the second sample."""
+        data = self.last.infos.get(inode)
+        return None if data is None else tcp_info(data, name)
+
+    def info_grown(self, inode: Any, name: str) -> int | None:
+        """By how much a field of tcp_info has grown; of a connection that is new, all of it."""
+        last = self.info(inode, name)
+        if last is None:
+            return None
+        first = self.first.infos.get(inode)
+        return max(last - ((tcp_info(first, name) or 0) if first is not None else 0), 0)
+
+    @cached_property
+    def sent_again(self) -> tuple[int, int]:
+        """Segments of open connections that were sent again, and those sent for the first time.
+        The kernel counts repeated SYN and SYN/ACK among the former, and those of connections that
+        are closed here and that nobody takes leave of at the other end."""
+        again = self.grown("Tcp", "RetransSegs") - self.grew("TcpExt", "TCPSynRetrans")
+        leaving = {"FIN_WAIT1", "CLOSING", "LAST_ACK"}
+        rows = self.rows("key timer", leaving) if again > 0 else []
+        later = self.later("timer", leaving) if rows else {}
+        for key, timer in rows:
+            if key in later:
+                again -= max(later[key][0].retransmits - timer.retransmits, 0)
+        return max(again, 0), self.grown("Tcp", "OutSegs")
+
+    # The programs
+
+    def process(self, pid: int | None) -> Process:
+        if pid is None:
+            return Process()
+        if pid not in self.processes:
+            self.processes[pid] = process(self.proc, pid)
+        return self.processes[pid]
+
+    def who(self, owner: Owner) -> str:
+        """python3 shop.py (pid 3949, shop.service)"""
+        pid, program = owner
+        if pid is None:
+            return UNSEEN
+        known = self.process(pid)
+        place = f"pid {pid}, {known.unit}" if known.unit else f"pid {pid}"
+        return f"{known.command or program or 'a program without a name'} ({place})"
+
+    def owned(self, owner: Owner, **more: Any) -> dict[str, Any]:
+        """A row of evidence about a program."""
+        known = self.process(owner[0])
+        named = {"program": known.command or owner[1], "pid": owner[0], "unit": known.unit}
+        return {**named, **more}
+
+    def files_open(self, pid: int) -> int | None:
+        """How many file descriptors a process has; None where that cannot be seen."""
+        path = self.proc.path(f"{pid}/fd")
+        try:
+            return os.stat(path).st_size or len(os.listdir(path))  # the size: since Linux 6.2
+        except OSError:
+            return None
+
     # The counters
+
+    def grew(self, section: str, name: str) -> int:
+        """As grown(); 0 where this kernel has no such counter."""
+        try:
+            return self.grown(section, name)
+        except Blind:
+            return 0
 
     def grown(self, section: str, name: str) -> int:
         """By how much a counter has grown between the looks."""
@@ -158,6 +306,16 @@ class Host:
         return text
 
 
+def namespace_of(proc: Proc, pid: str) -> Any:
+    """What tells the network namespace of a process from others; everybody may see it, where
+    the link ns/net is for its owner alone."""
+    try:
+        found = os.stat(proc.path(f"{pid}/net/dev"))
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def socket_options(options: Options) -> Options:
     """All Internet sockets, in numbers, with timers and programs; what filters is kept."""
     kept = ("filter", "state", "port", "pid", "program", "user", "root", "source", "interval")
@@ -175,9 +333,10 @@ def socket_options(options: Options) -> Options:
 
 def picked(
     tables: Iterable[Table], names: str, states: Iterable[str | None] = (), having: str = ""
-) -> Iterator[tuple[Any, ...]]:
+) -> list[tuple[Any, ...]]:
     """Rows of a few fields, chosen before any other field is touched."""
     wanted = set(states)
+    found: list[tuple[Any, ...]] = []
     for table in tables:
         chosen: list[Any] = [True] * len(table)
         if wanted:
@@ -186,16 +345,21 @@ def picked(
             chosen = list(map(and_, chosen, map(bool, field(table, having))))
         if True in chosen:
             columns = [field(table, name) for name in names.split()]
-            yield from compress(zip(*columns), chosen)
+            found.extend(compress(zip(*columns), chosen))
+    return found
 
 
 def field(table: Table, name: str) -> Sequence[Any]:
-    """A field of the table; `key` is what tells a socket from all others."""
+    """A field of the table; `key` is what tells a socket from all others: its inode, or its ends
+    where it has none."""
     if name == "key":
-        if "inode" in table.fields:
-            return table["inode"]
         ends = ("local_address", "local_port", "remote_address", "remote_port")
-        return list(zip(*map(table.__getitem__, ends)))
+        whole = zip(*map(table.__getitem__, ends))
+        if "inode" not in table.fields:
+            return list(whole)
+        if 0 not in table["inode"]:
+            return table["inode"]
+        return [inode or place for inode, place in zip(table["inode"], whole)]
     if name not in table.fields:
         raise Blind(f"this system does not tell the {name} of a socket")
     return table[name]

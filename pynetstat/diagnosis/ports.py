@@ -18,62 +18,67 @@ from .rule import (
     Limits,
     Owner,
     Rule,
+    Value,
     by_owner,
     count,
     end,
     found,
     others,
-    owned,
-    who,
+    peers,
+    value,
 )
 
 
-def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding]:
+def local_ports(host: Host) -> tuple[int, int, int]:
+    """The ports that the system gives to clients: the first, the last, and how many these are."""
     low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
-    room = max(high - low + 1 - len(reserved(host, low, high)), 1)
-    used = []
+    return low, high, max(high - low + 1 - len(reserved(host, low, high)), 1)
+
+
+def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding | Value]:
+    low, high, total = local_ports(host)
+    listeners = {row[0] for row in host.rows("local_port", {"LISTEN"}) if low <= row[0] <= high}
+    used, most = [], 0
     for protocol in ("tcp", "udp"):
+        # A port where something listens is given to no client, wherever it wants to go.
+        bound = listeners if protocol == "tcp" else set()
         tables = host.of(protocol)
-        for destination, number in Counter(chain.from_iterable(map(routes, tables))).most_common():
-            if number < limits["share"] * room:
+        ends = Counter(chain.from_iterable(map(destinations, tables)))
+        for destination, number in ends.most_common():
+            if number + len(bound) < limits["share"] * total:
                 break
             rows = towards(tables, destination, low, high)
-            taken = len({row[3] for row in rows})
-            if taken >= limits["share"] * room:
+            if not rows and destination[2]:
+                continue
+            taken = len({row[3] for row in rows} | bound)
+            most = max(most, taken)
+            if taken >= limits["share"] * total:
                 used.append((taken, protocol, destination, rows))
+        most = max(most, *ends.values(), 0) if ends else most
+    yield value("ports", most, limits["share"] * total, limits["critical"] * total)
     if not used:
         return
     used.sort(key=lambda one: -one[0])
     taken, protocol, destination, rows = used[0]
-    owner = next(iter(by_owner(rows)))
+    owner = next(iter(by_owner(rows)), (None, None))
+    if destination[2]:
+        text = f"{taken:,} of the {total:,} local ports for {protocol} to {end(*destination[1:])}"
+        text += " are taken"
+    else:
+        text = f"{taken:,} of the {total:,} local ports that clients are given are taken by"
+        text += " listeners" if protocol == "tcp" else " udp sockets"
     closed = sum(row[2] == "TIME_WAIT" for row in rows)
-    text = f"{taken:,} of the {room:,} ports for {place(protocol, *destination[1:])} are taken"
     text += f", {closed:,} of them by connections that are closed already" if closed else ""
-    text += f", most by {who(owner)}" if owner[0] is not None else ""
+    text += f", most by {host.who(owner)}" if owner[0] is not None else ""
+    steps = ["sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse"]
+    if destination[2]:
+        steps.insert(0, f"pynetstat -tanp --filter 'dst {end(*destination[1:])}'")
     yield found(
-        "critical" if taken >= limits["critical"] * room else "warning",
-        text + others(used, "destination"),
-        [taken_by(room, *one) for one in used],
+        "critical" if taken >= limits["critical"] * total else "warning",
+        text + others(used, "destination", "alike"),
+        [taken_by(host, total, *one) for one in used],
+        steps,
     )
-
-
-PORT_EXHAUSTION = Rule(
-    "port-exhaustion",
-    port_exhaustion,
-    limits=(
-        Limit("share", 0.8, "of the ports of net.ipv4.ip_local_port_range, to one destination"),
-        Limit("critical", 0.95, "of them is critical"),
-    ),
-    means="The local ports run out. Each connection to one and the same destination needs a port "
-    "of its own at this end, from a fixed range (net.ipv4.ip_local_port_range); when all are "
-    'taken, programs cannot connect to it any more ("Cannot assign requested address").',
-    causes="A program that opens a connection for each request instead of keeping a few open "
-    "(closed ones keep their port for another minute, in the state TIME_WAIT), or that never "
-    "closes.",
-    advice="Let the program keep its connections (keep-alive, a pool). To gain time: a wider range "
-    '(`sysctl net.ipv4.ip_local_port_range="1024 65535"`), `net.ipv4.tcp_tw_reuse` at 1, or '
-    "further addresses for the destination.",
-)
 
 
 def reserved(host: Host, low: int, high: int) -> set[int]:
@@ -91,7 +96,7 @@ def reserved(host: Host, low: int, high: int) -> set[int]:
     return ports
 
 
-def routes(table: Table) -> Iterator[tuple[Any, ...]]:
+def destinations(table: Table) -> Iterator[tuple[Any, ...]]:
     """From which address to which destination: within each of these a port is taken once."""
     return zip(table["local_address"], table["remote_address"], table["remote_port"])
 
@@ -103,72 +108,150 @@ def towards(
     found = []
     for table in tables:
         names = ("pid", "program", "state", "local_port")
-        for route, row in zip(routes(table), zip(*map(table.__getitem__, names))):
-            if route == destination and low <= row[3] <= high:
+        for place, row in zip(destinations(table), zip(*map(table.__getitem__, names))):
+            if place == destination and low <= row[3] <= high:
                 found.append(row)
     return found
 
 
-def place(protocol: str, address: str, port: int) -> str:
-    return f"{protocol} to {end(address, port)}" if port else f"{protocol} sockets that wait"
-
-
 def taken_by(
-    room: int, taken: int, protocol: str, destination: Sequence[Any], rows: Sequence[Any]
+    host: Host, total: int, taken: int, protocol: str, destination: Sequence[Any], rows: Any
 ) -> dict[str, Any]:
-    owner, held = next(iter(by_owner(rows).items()))
-    return owned(
+    owner, held = next(iter(by_owner(rows).items()), ((None, None), []))
+    return host.owned(
         owner,
-        destination=place(protocol, *destination[1:]),
+        proto=protocol,
+        peer=end(*destination[1:]) if destination[2] else None,
         ports_used=taken,
-        ports_total=room,
+        ports_total=total,
         ports_of_program=len(held) if owner[0] is not None else None,
         time_wait=sum(row[2] == "TIME_WAIT" for row in rows),
     )
 
 
-def time_wait_flood(host: Host, limits: Limits) -> Iterator[Finding]:
-    number = host.states["TIME_WAIT"]
-    if number < limits["floor"]:
+PORT_EXHAUSTION = Rule(
+    "port-exhaustion",
+    port_exhaustion,
+    limits=(
+        Limit(
+            "share",
+            0.8,
+            "from {:.0%} of the ports of net.ipv4.ip_local_port_range to one destination",
+        ),
+        Limit("critical", 0.95, "critical from {:.0%}"),
+    ),
+    means=(
+        "The local ports run out. Each connection to one and the same destination needs a local"
+        " port of its own, from a fixed range (net.ipv4.ip_local_port_range); when all are taken,"
+        ' programs cannot connect to it any more ("Cannot assign requested address").'
+    ),
+    causes=(
+        "A program that opens a connection for each request instead of keeping a few open (closed"
+        " ones keep their port for another minute, in the state TIME_WAIT), or that never closes."
+        " Programs that listen at ports of this range."
+    ),
+    advice=(
+        "Let the program reuse its connections (keep-alive, a pool). To gain time: a wider range"
+        ' (`sysctl net.ipv4.ip_local_port_range="1024 65535"`), `net.ipv4.tcp_tw_reuse` at 1, or'
+        " further addresses for the destination."
+    ),
+)
+
+
+def ports_gone(host: Host, limits: Limits) -> Iterator[Finding | Value]:
+    low, high, total = local_ports(host)
+    rows = host.rows("pid program local_address local_port remote_address remote_port")
+    everywhere = {row[3] for row in rows if row[2] in ("0.0.0.0", "::")}
+    addresses: dict[str, set[int]] = {}
+    for row in rows:
+        addresses.setdefault(row[2], set(everywhere)).add(row[3])
+    taken = {
+        address: len([port for port in ports if low <= port <= high])
+        for address, ports in addresses.items()
+    }
+    address = max(taken, key=lambda one: taken[one], default="")
+    most = taken.get(address, 0)
+    yield value("ports", most, limits["share"] * total)
+    if most < limits["share"] * total:
         return
-    most = focus(host, host.rows("local_port remote_address remote_port", {"TIME_WAIT"}))
-    low, high = (host.setting("ipv4/ip_local_port_range") * 2)[:2]
-    limit = host.setting("ipv4/tcp_max_tw_buckets")[0]
-    running_out = most.destination and most.number >= limits["ports"] * (high - low + 1)
-    share = number / sum(host.states.values())
-    if not (
-        (running_out and most.number >= limits["floor"])
-        or number >= limits["buckets"] * limit
-        or (number >= limits["sockets"] and share >= limits["share"])
-    ):
+    holders = [row for row in rows if low <= row[3] <= high]
+    same = Counter(row[4:] for row in holders).most_common(1)[0][1]
+    if same >= limits["share"] * most:  # port-exhaustion tells it
         return
+    owner = next(iter(by_owner(holders)))
+    text = f"{most:,} of the {total:,} local ports of {address} are in use: a program that binds a"
+    text += " port before it connects gets none"
+    text += f"; most are of {host.who(owner)}" if owner[0] is not None else ""
     yield found(
         "warning",
-        f"{count(number, 'connection')} were closed within the last minute, {most.number:,} of them"
-        f" {most.words}",
-        [most.row | {"total": number, "limit": limit}],
+        text,
+        [
+            host.owned(
+                owner,
+                ports=len({row[3] for row in held}),
+                local=address,
+                ports_total=total,
+                peer=peers((row[4], row[5]) for row in held),
+            )
+            for owner, held in list(by_owner(holders).items())[:5]
+        ],
+        ["sysctl net.ipv4.ip_local_port_range", "pynetstat -tan --count-by program,state"],
     )
 
 
-TIME_WAIT_FLOOD = Rule(
-    "time-wait-flood",
-    time_wait_flood,
-    limits=(
-        Limit("sockets", 10000, "sockets in TIME_WAIT"),
-        Limit("share", 0.75, "of all tcp sockets"),
-        Limit("ports", 0.5, "of the ports of net.ipv4.ip_local_port_range, to one destination"),
-        Limit("floor", 1000, "sockets in TIME_WAIT, below which nothing is told"),
-        Limit("buckets", 0.8, "of net.ipv4.tcp_max_tw_buckets"),
+PORTS_GONE = Rule(
+    "ports-gone",
+    ports_gone,
+    limits=(Limit("share", 0.95, "from {:.0%} of the ports of net.ipv4.ip_local_port_range"),),
+    means=(
+        "Nearly every local port of an address is in use, by connections to several destinations,"
+        " by closed ones that wait (TIME_WAIT), or by listeners. connect() alone can still share a"
+        ' port between destinations; a program that calls bind() first gets "Address already in'
+        ' use".'
     ),
-    means="Very many connections have been closed during the last minute. The end that closes "
-    "first keeps a note of each for 60 seconds (TIME_WAIT), so that stray packets are not "
-    "taken for a new connection's. A note costs little, but as long as it stands, its port "
-    "is taken.",
-    causes="A program that opens a new connection for each request and closes it again.",
-    advice="Let the program keep its connections (HTTP keep-alive, a pool). Harmless on a server "
-    "whose clients are many; where one program talks to one destination, its ports are "
-    "running out.",
+    causes=(
+        "Very many connections at once. Programs that bind an address before they connect without"
+        " the option IP_BIND_ADDRESS_NO_PORT."
+    ),
+    advice=(
+        'A wider range (`sysctl net.ipv4.ip_local_port_range="1024 65535"`), more addresses, or'
+        " connections that are used again."
+    ),
 )
+
+
+def time_wait_flood(host: Host, limits: Limits) -> Iterator[Finding | Value]:
+    number = host.states["TIME_WAIT"]
+    overflow = host.grew("TcpExt", "TCPTimeWaitOverflow")
+    yield value("sockets", number, limits["sockets"])
+    if number < limits["floor"] and not overflow:
+        return
+    rows = host.rows("local_port remote_address remote_port", {"TIME_WAIT"})
+    most = focus(host, rows) if rows else Focus(0, (None, None))
+    total = local_ports(host)[2]
+    limit = host.setting("ipv4/tcp_max_tw_buckets")[0]
+    full = overflow > 0 or number >= limits["buckets"] * limit
+    client = most.destination is not None
+    running_out = client and most.number >= limits["ports"] * total
+    share = number / max(sum(host.states.values()), 1)
+    many = client and number >= limits["sockets"] and share >= limits["share"]
+    if not (full or many or (running_out and most.number >= limits["floor"])):
+        return
+    all_of = "all" if most.number == number else f"{most.number:,}"
+    text = f"{count(number, 'connection')} were closed within the last minute"
+    if full:
+        text = f"The table of closed connections (TIME_WAIT) is full: {number:,} of {limit:,}"
+        text += f", and {overflow:,} more found no room" if overflow else ""
+        all_of = "all of them" if most.number == number else f"{most.number:,} of them"
+        text += f"; {all_of} {most.words(host)}"
+    else:
+        text += f", {all_of} of them {most.words(host)}".replace("all of them of", "all of")
+    yield found(
+        "warning",
+        text,
+        [most.row(host) | {"total": number, "limit": limit, "overflow": overflow}],
+        ["pynetstat -tan --state time-wait --count-by remote_address,remote_port --top 5"],
+    )
 
 
 class Focus(NamedTuple):
@@ -180,25 +263,23 @@ class Focus(NamedTuple):
     port: int | None = None
     destination: str | None = None
 
-    @property
-    def words(self) -> str:
+    def words(self, host: Host) -> str:
         known = self.owner[0] is not None
         if self.destination:
-            return f"to {self.destination}" + (f", by {who(self.owner)}" if known else "")
-        return f"at port {self.port}" + (f" of {who(self.owner)}" if known else "")
+            return f"to {self.destination}" + (f", by {host.who(self.owner)}" if known else "")
+        return f"at port {self.port}" + (f" of {host.who(self.owner)}" if known else "")
 
-    @property
-    def row(self) -> dict[str, Any]:
-        place = {"port": self.port, "destination": self.destination}
-        return owned(self.owner, **place, connections=self.number)
+    def row(self, host: Host) -> dict[str, Any]:
+        place = {"port": self.port, "peer": self.destination}
+        return host.owned(self.owner, **place, connections=self.number)
 
 
 def focus(host: Host, rows: Sequence[tuple[Any, ...]]) -> Focus:
     """Of local port, remote address and remote port, of at least one socket."""
     port, serving = Counter(row[0] for row in rows).most_common(1)[0]
     place, number = Counter(row[1:3] for row in rows).most_common(1)[0]
-    if serving > number:
-        return Focus(serving, host.listeners.get(port, (None, None)), port=port)
+    if serving > number or (serving == number and port in host.listeners):
+        return Focus(serving, host.listener(port), port=port)
     return Focus(number, talker(host, *place), destination=end(*place))
 
 
@@ -210,10 +291,41 @@ def talker(host: Host, address: str, port: int) -> Owner:
     if found:
         return found.most_common(1)[0][0]
     own = {row[0] for row in host.rows("local_address")}
-    return host.listeners.get(port, (None, None)) if address in own else (None, None)
+    return host.listener(port) if address in own else (None, None)
 
 
-def orphans(host: Host, limits: Limits) -> Iterator[Finding]:
+TIME_WAIT_FLOOD = Rule(
+    "time-wait-flood",
+    time_wait_flood,
+    limits=(
+        Limit(
+            "sockets", 10000, "from {:,} sockets in TIME_WAIT that this machine closed as a client"
+        ),
+        Limit("share", 0.75, "if these are {:.0%} of all tcp sockets"),
+        Limit(
+            "ports",
+            0.5,
+            "or {:.0%} of the ports of net.ipv4.ip_local_port_range, to one destination",
+        ),
+        Limit("floor", 1000, "not below {:,}"),
+        Limit("buckets", 0.8, "or {:.0%} of net.ipv4.tcp_max_tw_buckets"),
+    ),
+    means=(
+        "Very many connections have been closed during the last minute. The end that closes first"
+        " keeps a note of each for 60 seconds (TIME_WAIT), so that stray packets are not taken for"
+        " a new connection's. A note costs little, but as long as it stands, a client's port is"
+        " taken."
+    ),
+    causes="A program that opens a new connection for each request and closes it again.",
+    advice=(
+        "Let the program reuse its connections (HTTP keep-alive, a pool). On a server whose"
+        " clients are many this is harmless, unless the table is full; where one program talks to"
+        " one destination, its ports are running out."
+    ),
+)
+
+
+def orphans(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     ends = "local_port remote_address remote_port inode timer"
     states = {"FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"}
     rows = [row for row in host.rows(ends, states) if not row[3] and row[4].name != "timewait"]
@@ -221,36 +333,52 @@ def orphans(host: Host, limits: Limits) -> Iterator[Finding]:
     with suppress(Blind):  # a limit of the whole host, which a network namespace does not see
         limit = host.setting("ipv4/tcp_max_orphans")[0]
         total = max(total, host.after.value("TCP", "orphan"))
+    yield value("connections", total, limits["orphans"])
+    # Stuck: the other end takes no more data (probe), or does not answer (retransmissions)
+    stuck = [row for row in rows if row[4].name == "probe" or row[4].retransmits]
     near = limit > 0 and total >= limits["limit_share"] * limit
-    if not near and (
-        len(rows) < limits["orphans"] or len(rows) < limits["share"] * sum(host.states.values())
-    ):
+    enough = max(limits["share"] * sum(host.states.values()), 1)
+    many = len(rows) >= limits["orphans"] and len(rows) >= enough
+    held = len(stuck) >= limits["stuck"] and len(stuck) >= enough
+    if not (near or many or held):
         return
-    text = f"{count(total, 'connection')} were left by their program and are not done"
+    text = f"{count(total, 'closed connection')} still wait for the other end"
     text += f", of {limit:,} that the system allows" if limit else ""
     evidence = [{"connections": total, "limit": limit or None}]
     if rows:
         most = focus(host, rows)
-        text += f"; {most.number:,} of them {most.words}"
-        evidence = [most.row | {"total": total, "limit": limit or None}]
+        all_of = "all" if most.number == total else f"{most.number:,}"
+        text += f"; {all_of} of them {most.words(host)}"
+        counted = {"total": total, "retransmitting": len(stuck), "limit": limit or None}
+        evidence = [most.row(host) | counted]
     critical = limit > 0 and total >= limits["critical"] * limit
-    yield found("critical" if critical else "warning", text, evidence)
+    steps = ["pynetstat -tano --state fin-wait-1,fin-wait-2,closing,last-ack"]
+    yield found("critical" if critical else "warning", text, evidence, steps)
 
 
 ORPHANS = Rule(
     "orphans",
     orphans,
     limits=(
-        Limit("orphans", 1000, "connections without a program"),
-        Limit("share", 0.2, "of all tcp sockets"),
-        Limit("limit_share", 0.5, "of net.ipv4.tcp_max_orphans"),
-        Limit("critical", 0.9, "of net.ipv4.tcp_max_orphans is critical"),
+        Limit("orphans", 1000, "from {:,} closed connections without a program"),
+        Limit("stuck", 100, "or {:,} whose last data the other end does not take"),
+        Limit("share", 0.2, "if these are {:.0%} of all tcp sockets"),
+        Limit("limit_share", 0.5, "or {:.0%} of net.ipv4.tcp_max_orphans"),
+        Limit("critical", 0.9, "critical from {:.0%} of it"),
     ),
-    means="Many connections have been left by their program and are not done: the system still "
-    "tries to deliver the last data, or waits for the other end to say goodbye (orphans). "
-    "Each takes up to 64 kB of memory; beyond a limit the system cuts them off.",
-    causes="A program that ends, or gives up, while its clients no longer answer; clients that "
-    "vanish (phones, an attack); a firewall that drops the last packets.",
-    advice="See with whom they are: are these machines there? `net.ipv4.tcp_orphan_retries` (how "
-    "often to try) and `net.ipv4.tcp_fin_timeout` make the system give up earlier.",
+    means=(
+        "Many closed connections still wait for the other end: their program has closed them or"
+        " ended, and the system still tries to deliver the last data, or waits for the other end"
+        " to close (orphans). Each takes up to 64 kB of memory; beyond a limit the system cuts"
+        " them off."
+    ),
+    causes=(
+        "A program that ends, or gives up, while its clients no longer answer or no longer read."
+        " Clients that vanish (phones, an attack). A firewall that drops the last packets."
+    ),
+    advice=(
+        "`pynetstat -tano --state fin-wait-1` shows the other ends: ping them."
+        " `net.ipv4.tcp_orphan_retries` (how often to try) and `net.ipv4.tcp_fin_timeout` make the"
+        " system give up earlier."
+    ),
 )

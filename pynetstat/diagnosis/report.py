@@ -6,11 +6,14 @@ import os
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..text import safe
 from .host import Host
-from .rule import Finding, count, limit_words, worst
+from .rule import Blind, Finding, count, worst
+
+if TYPE_CHECKING:
+    from . import Judgement
 
 COLOURS = {"critical": "1;31", "warning": "1;33", "unknown": "1;35", "information": "1;36"}
 ROWS = 10  # of evidence; json has them all
@@ -18,12 +21,53 @@ WIDTH = 100
 INDENT = 4
 
 
-def report(findings: Sequence[Finding], host: Host, out: BinaryIO) -> Iterator[bytes]:
+def report(judgement: Judgement, host: Host, out: BinaryIO) -> Iterator[bytes]:
     """The first line is the whole in short, as a monitoring system shows it."""
-    page = Page(out)
-    lines = [page.heading(findings, host), *page.findings(findings), *page.unknown(findings)]
-    lines += page.footing(host)
+    page, findings = Page(out), judgement.findings
+    first = page.painted(severity_of(findings), headline(findings))
+    if host.given.perfdata:
+        first += f" | {performance(judgement)}"
+    lines = [first, *page.findings(findings), *page.unknown(findings), *page.footing(host)]
     yield "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")
+
+
+def severity_of(findings: Sequence[Finding]) -> str:
+    return worst(one.severity for one in findings)
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """CRITICAL: nginx (pid 812) does not accept connections at ...; also WARNING: udp-drops"""
+    bad = [one for one in findings if one.severity in ("critical", "warning")]
+    unknown = uncheckable([one for one in findings if one.severity == "unknown"])
+    if not bad:
+        return unknown or "OK: nothing wrong was found"
+    text = f"{bad[0].severity.upper()}: {safe(bad[0].summary)}"
+    for severity in ("critical", "warning"):
+        rules = dict.fromkeys(one.rule for one in bad[1:] if one.severity == severity)
+        text += f"; also {severity.upper()}: {', '.join(rules)}" if rules else ""
+    return f"{text}; {unknown}" if unknown else text
+
+
+def uncheckable(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    rules = list(dict.fromkeys(one.rule for one in findings))
+    named = ", ".join(rules) if len(rules) <= 3 else f"{len(rules)} rules"
+    return f"UNKNOWN: {named} could not be checked ({safe(findings[0].summary)})"
+
+
+def performance(judgement: Judgement) -> str:
+    """'close-wait-leak.sockets'=9;20;1000 ..., as the plugins of Nagios and Icinga give it."""
+
+    def number(limit: float | None) -> str:
+        return "" if limit is None else f"{limit:.15g}"
+
+    words = []
+    for one in judgement.values:
+        limits = f"{number(one.warning)};{number(one.critical)}".rstrip(";")
+        text = f"'{one.rule}.{one.name}'={number(one.value)}"
+        words.append(f"{text};{limits}" if limits else text)
+    return " ".join(words)
 
 
 class Page:
@@ -36,22 +80,12 @@ class Page:
         self.width = max(min(shutil.get_terminal_size().columns, WIDTH), 40) if terminal else WIDTH
 
     def painted(self, severity: str, text: str) -> str:
-        return f"\033[{COLOURS[severity]}m{text}\033[0m" if self.colour else text
-
-    def heading(self, findings: Sequence[Finding], host: Host) -> str:
-        """CRITICAL: listen-overflow; WARNING: udp-drops"""
-        rules: dict[str, list[str]] = {}
-        for finding in findings:
-            if finding.severity != "information":
-                rules.setdefault(finding.severity, []).append(finding.rule)
-        if not rules:
-            return "OK: nothing wrong was found"
-        parts = (f"{severity.upper()}: {', '.join(names)}" for severity, names in rules.items())
-        return self.painted(worst(rules), "; ".join(parts))
+        code = COLOURS.get(severity)
+        return f"\033[{code}m{text}\033[0m" if self.colour and code else text
 
     def findings(self, findings: Sequence[Finding]) -> Iterator[str]:
         for finding in findings:
-            if finding.severity == "unknown":
+            if finding.severity in ("unknown", "skipped"):
                 continue
             yield ""
             yield self.painted(finding.severity, f"{finding.severity.upper()} {finding.rule}")
@@ -60,29 +94,27 @@ class Page:
             if finding.evidence:
                 yield from self.rows(finding.evidence)
                 yield ""
-            for name, words in self.told(finding):
-                yield from self.paragraph(name, words)
+            yield from self.paragraph("Means", finding.means or "")
+            yield from self.paragraph("To do", finding.advice or "")
+            for number, command in enumerate(finding.commands or ()):
+                yield f"{' ' * INDENT}{'Run' if not number else '':<8}{safe(command)}"
 
     def unknown(self, findings: Sequence[Finding]) -> Iterator[str]:
-        """The rules that could not look, by the reason."""
-        reasons: dict[str, list[str]] = {}
-        for finding in findings:
-            if finding.severity == "unknown":
-                reasons.setdefault(finding.summary, []).append(finding.rule)
-        if reasons:
-            yield ""
-            yield self.painted("unknown", "UNKNOWN: these rules could not look")
-        for reason, rules in reasons.items():
-            text = f"{', '.join(rules)}: {safe(reason)}"
-            yield from self.wrapped(text, " " * (INDENT + 4), " " * INDENT)
-
-    def told(self, finding: Finding) -> Iterator[tuple[str, str]]:
-        from . import RULES
-
-        yield "Means", finding.means or ""
-        yield "To do", finding.advice or ""
-        rule = next(rule for rule in RULES if rule.name == finding.rule)
-        yield "Limits", limit_words(rule.limits)
+        """The rules that could not check, by the reason."""
+        for severity, title in (
+            ("unknown", "UNKNOWN: these rules could not check"),
+            ("skipped", "Not checked, since this place does not tell it"),
+        ):
+            reasons: dict[str, list[str]] = {}
+            for finding in findings:
+                if finding.severity == severity:
+                    reasons.setdefault(finding.summary, []).append(finding.rule)
+            if reasons:
+                yield ""
+                yield from (self.painted(severity, line) for line in self.wrapped(title, ""))
+            for reason, rules in reasons.items():
+                text = f"{', '.join(rules)}: {safe(reason)}"
+                yield from self.wrapped(text, " " * (INDENT + 4), " " * INDENT)
 
     def paragraph(self, name: str, words: str) -> Iterator[str]:
         if words:
@@ -99,26 +131,37 @@ class Page:
         )
 
     def rows(self, evidence: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        """A small table; what is not known in any row has no column."""
+        """A small table that fits the page: what is not known in any row has no column; if it is
+        too wide, headers take several lines, then long text is cut, then the last columns are left
+        out."""
         names = [name for name in evidence[0] if any(known(row[name]) for row in evidence)]
         shown = evidence[:ROWS]
-        columns = []
-        for name in names:
-            cells = [cell(name, row[name]) for row in shown]
-            number = all(isinstance(row[name], (int, type(None))) for row in shown)
-            title = name.replace("_", " ").upper()
-            width = max(map(len, (title, *cells)))
-            columns.append([f"{text:>{width}}" if number else f"{text:<{width}}"
-                            for text in (title, *cells)])  # fmt: skip
-        for row in zip(*columns):
+        columns = [Cells(name, [row[name] for row in shown]) for name in names]
+        room = self.width - INDENT
+        if total(columns) > room:
+            for column in columns:
+                column.header = column.header[0].split()
+        while columns and total(columns) > room:
+            widest = max(columns, key=lambda one: 0 if one.number else one.width)
+            if widest.number or widest.width <= NARROW:
+                columns.pop()
+            else:
+                widest.cut(max(widest.width - (total(columns) - room), NARROW))
+        height = max((len(one.header) for one in columns), default=0)
+        for row in zip(*[one.lines(height) for one in columns]):
             yield " " * INDENT + "  ".join(row).rstrip()
-        if len(evidence) > len(shown):
-            yield f"{' ' * INDENT}and {len(evidence) - len(shown):,} more (--json has them all)"
+        left = len(evidence) - len(shown)
+        if left or len(columns) < len(names):
+            more = f"and {left:,} more " if left else ""
+            yield f"{' ' * INDENT}{more}(--json has everything)"
 
     def footing(self, host: Host) -> Iterator[str]:
         yield ""
         sockets = count(sum(map(len, host.tables)), "socket")
-        yield from self.wrapped(f"Looked at {sockets}, twice within {host.seconds:.1f} s.", "")
+        text = (
+            f"{sockets}, in two samples within {host.seconds:.1f} s. A longer interval sees more:"
+        )
+        yield from self.wrapped(f"{text} `--interval 10`.", "")
         for missing in host.outcome.incomplete():
             if missing["what"] == "owner":
                 text = f"{count(missing['count'], 'socket')} of programs that are not known:"
@@ -126,9 +169,56 @@ class Page:
                 if hasattr(os, "geteuid") and os.geteuid():
                     text += " With `sudo` they are named."
                 yield from self.wrapped(text, "")
+        if host.other_places:
+            text = f"{count(len(host.other_places), 'other network namespace')} (containers, ...)"
+            text += " were not looked at."
+            pid = min(host.other_places.values())
+            text += f" `sudo nsenter -t {pid} -n pynetstat --diagnose` looks into that of"
+            text += f" {safe(host.who((pid, name_of(host, pid))))}."
+            yield from self.wrapped(text, "")
         yield from self.wrapped(
-            "`pynetstat --explain WORD` tells more: of a rule, or of a state like CLOSE_WAIT.", ""
+            "`pynetstat --explain WORD` tells more: of a rule and its limits, of a state like"
+            " CLOSE_WAIT, or of any word that netstat prints.",
+            "",
         )
+
+
+NARROW = 12  # columns of a cut text
+
+
+class Cells:
+    """A column of the table of evidence."""
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.number = all(isinstance(value, (int, float, type(None))) for value in values)
+        self.header = [name.replace("_", " ").upper()]
+        self.texts = [cell(name, value) for value in values]
+
+    @property
+    def width(self) -> int:
+        return max(map(len, (*self.header, *self.texts)))
+
+    def cut(self, width: int) -> None:
+        self.texts = [
+            text if len(text) <= width else f"{text[: width - 2]}.." for text in self.texts
+        ]
+
+    def lines(self, height: int) -> list[str]:
+        """All cells, below a header of so many lines."""
+        side, width = ">" if self.number else "<", self.width
+        header = [""] * (height - len(self.header)) + self.header
+        return [f"{text:{side}{width}}" for text in (*header, *self.texts)]
+
+
+def total(columns: Sequence[Cells]) -> int:
+    return sum(one.width + 2 for one in columns) - 2
+
+
+def name_of(host: Host, pid: int) -> str | None:
+    try:
+        return host.content(f"{pid}/comm").strip()
+    except Blind:
+        return None
 
 
 def known(value: Any) -> bool:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from .host import Host
 
-# Worst first, with the exit status of a monitoring plugin. What is only told raises none.
-SEVERITIES = {"critical": 2, "warning": 1, "unknown": 3, "information": 0}
+# Worst first, with the exit status of a monitoring plugin. Information and what a place never
+# tells raise none.
+SEVERITIES = {"critical": 2, "warning": 1, "unknown": 3, "information": 0, "skipped": 0}
 
 Owner = tuple["int | None", "str | None"]  # pid and program
 Limits = Mapping[str, float]  # of a rule, by name
@@ -19,9 +20,10 @@ Limits = Mapping[str, float]  # of a rule, by name
 class Finding(NamedTuple):
     """What a rule has found.
 
-    `severity` is critical, warning or information; it is unknown where the rule could not
-    check, and then `summary` is the reason. `evidence` is rows with the same keys. `thresholds`
-    are the limits that the rule compares with, by name.
+    `severity` is critical, warning or information. It is unknown where the rule could not
+    check, and skipped where it never can in this place; then `summary` is the reason.
+    `evidence` is rows with the same keys. `commands` show more or mend it. `thresholds` are the
+    limits that the rule compares with, by name.
     """
 
     rule: str
@@ -30,30 +32,59 @@ class Finding(NamedTuple):
     evidence: list[dict[str, Any]] | None = None
     means: str | None = None
     advice: str | None = None
+    commands: list[str] | None = None
     thresholds: dict[str, float] | None = None
 
 
+class Value(NamedTuple):
+    """A number that a rule looked at, found or not, and the limits from which it is trouble."""
+
+    rule: str
+    name: str
+    value: float
+    warning: float | None = None
+    critical: float | None = None
+
+
+def value(
+    name: str, number: float, warning: float | None = None, critical: float | None = None
+) -> Value:
+    """A value of the rule that yields it."""
+    return Value("", name, number, warning, critical)
+
+
 class Blind(Exception):
-    """A rule cannot check; the text says why."""
+    """A rule cannot check; the text says why.
+
+    `never`: it never can in this place, so that this is no failure: what only the kernel tells of
+    its own network namespace, when /proc of another place is read.
+    """
+
+    def __init__(self, reason: str, never: bool = False) -> None:
+        super().__init__(reason)
+        self.never = never
 
 
 class Limit(NamedTuple):
-    """A number that a rule compares with, and in words what is compared with it."""
+    """A number that a rule compares with, and the words around it: "from {:,} connections"."""
 
     name: str
     value: float
     words: str
 
+    def told(self, value: float) -> str:
+        return self.words.format(value)
+
 
 class Rule(NamedTuple):
     """A kind of trouble: how it is found, and what a person needs to know about it.
 
-    `check(host, limits)` yields findings; their rule, means, advice and thresholds are filled
-    in by whoever calls it.
+    `check(host, limits)` yields findings and the values it looked at; the rule's name, means,
+    advice and thresholds are filled in by whoever calls it.
     """
 
     name: str
-    check: Callable[[Host, Limits], Iterator[Finding]]
+    check: Callable[[Host, Limits], Iterator[Finding | Value]]
     means: str
     causes: str
     advice: str
@@ -64,19 +95,24 @@ class Rule(NamedTuple):
         return {limit.name: limit.value for limit in self.limits}
 
 
-def found(severity: str, summary: str, evidence: Iterable[dict[str, Any]]) -> Finding:
+def found(
+    severity: str,
+    summary: str,
+    evidence: Iterable[dict[str, Any]] = (),
+    commands: Iterable[str] = (),
+) -> Finding:
     """A finding of the rule that yields it."""
-    if summary.startswith(UNSEEN):
-        summary = summary[0].upper() + summary[1:]
-    return Finding("", severity, summary, list(evidence))
+    summary = summary[:1].upper() + summary[1:] if summary.startswith(UNSEEN) else summary
+    return Finding("", severity, summary, list(evidence), None, None, list(commands))
 
 
 # Words
 
 
-def limit_words(limits: Iterable[Limit]) -> str:
-    """sockets 5 (connections of one program), share 0.1 (of all its connections)"""
-    return ", ".join(f"{limit.name} {limit.value:,} ({limit.words})" for limit in limits)
+def limit_words(limits: Iterable[Limit], values: Limits) -> str:
+    """From 5 connections of one program in CLOSE_WAIT, and 10% of its connections; ..."""
+    text = "; ".join(limit.told(values[limit.name]) for limit in limits)
+    return text[:1].upper() + text[1:]
 
 
 def count(number: float, noun: str) -> str:
@@ -92,17 +128,11 @@ def percent(share: float) -> str:
 UNSEEN = "a program that cannot be seen from here"
 
 
-def who(owner: Owner) -> str:
-    pid, program = owner
-    if pid is None:
-        return UNSEEN
-    return f"{program or 'a program without a name'} (pid {pid})"
-
-
-def others(owners: Sequence[Any], noun: str = "program") -> str:
+def others(owners: Sequence[Any], noun: str = "program", same: str = "do the same") -> str:
     """What follows the worst of several: "; 2 more programs do the same"."""
     more = len(owners) - 1
-    return f"; {count(more, f'more {noun}')} alike" if more > 0 else ""
+    same = "does the same" if more == 1 and same == "do the same" else same
+    return f"; {count(more, f'more {noun}')} {same}".rstrip() if more > 0 else ""
 
 
 def end(address: str | None, port: int | None) -> str:
@@ -129,9 +159,16 @@ def mostly(ends: Iterable[tuple[Any, ...]]) -> str:
     return str(addresses.most_common(1)[0][0])
 
 
-def owned(owner: Owner, **more: Any) -> dict[str, Any]:
-    """A row of evidence about a program."""
-    return {"program": owner[1], "pid": owner[0], **more}
+def peers(ends: Iterable[tuple[Any, ...]]) -> str:
+    """10.0.0.1:80, or "60 hosts, such as 10.0.0.1" where no host stands out."""
+    counted = Counter(ends)
+    hosts = Counter(address for address, _ in counted.elements())
+    address, times = hosts.most_common(1)[0]
+    if len(hosts) > 1 and times < 0.5 * sum(hosts.values()):
+        return f"{len(hosts):,} hosts, such as {address}"
+    (_, port), most = Counter({one: n for one, n in counted.items() if one[0] == address}
+                              ).most_common(1)[0]  # fmt: skip
+    return end(address, port) if most > 0.5 * times else str(address)
 
 
 def worst(severities: Iterable[str]) -> str:

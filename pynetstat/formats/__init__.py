@@ -9,7 +9,7 @@ from typing import Any
 from ..options import Options
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
-OWN = ("classic", *STRUCTURED)  # every other format is one of tabulate's
+OWN = ("classic", *STRUCTURED, "openmetrics")
 
 Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
 

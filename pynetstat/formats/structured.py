@@ -19,7 +19,7 @@ from ..options import Options
 from ..table import Remark, Table, names_of
 from ..text import cleaned, set_of, valid
 
-SCHEMA = "pynetstat/1"
+SCHEMA = "pynetstat/2"
 
 Incomplete = Callable[[], list[dict[str, Any]]]
 

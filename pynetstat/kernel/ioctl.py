@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from socket import AF_INET, SOCK_DGRAM, inet_ntoa, socket
+from socket import AF_INET, SOCK_DGRAM, if_indextoname, inet_ntoa, socket
 from struct import calcsize, pack, unpack, unpack_from
 from typing import NamedTuple
 
@@ -81,6 +81,14 @@ class Link(NamedTuple):
     port: int = 0
     outfill: int = 0
     keepalive: int = 0
+
+
+def device_name(index: int) -> str:
+    """The name of an interface, one character per byte."""
+    try:
+        return if_indextoname(index).encode("utf-8", "surrogateescape").decode("latin-1")
+    except OSError:  # gone meanwhile
+        return f"if{index}"
 
 
 def ask(request: int, names: Sequence[str]) -> list[bytes | OSError]:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 BLOCK = 1 << 19  # bytes of a table read at a time: some thousand rows
 LINE = 8191  # netstat's line buffer: a longer line goes on as a further line
@@ -38,7 +39,37 @@ class Proc:
         self.report = report or (lambda path, error: None)
 
     def path(self, name: str) -> str:
+        if name.startswith("net/"):
+            return self.net + name[3:]
         return f"{self.root}/{name}"
+
+    @cached_property
+    def net(self) -> str:
+        """The folder of the tables. `net` of a mounted /proc is a link to self/net: the network
+        namespace of who reads.
+
+        A /proc that shows processes alone (subset=pid) has no such link, but self/net. In the
+        /proc of another place, such as a host's in a container, the tables of that place are
+        those of its first process.
+        """
+        folder = f"{self.root}/net"
+        try:
+            os.readlink(folder)
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # a folder: a copy, or of one process
+                return folder
+            others = (f"{self.root}/1/net", folder)
+            if self.root == "/proc":
+                others = ("/proc/self/net", folder)
+            return next((other for other in others if os.path.isdir(other)), folder)
+        if self.root == "/proc":
+            return folder
+        first = f"{self.root}/1/net"
+        try:
+            here = os.stat(f"{folder}/dev").st_ino
+            return folder if os.stat(f"{first}/dev").st_ino == here else first
+        except OSError:  # of another PID namespace: there we are no process
+            return first if os.path.isdir(first) else folder
 
     @property
     def own(self) -> bool:
@@ -48,7 +79,7 @@ class Proc:
             return False
         try:
             ours = os.stat("/proc/self/net/dev")
-            shown = os.stat("/proc/net/dev")
+            shown = os.stat(f"{self.net}/dev")
         except OSError:
             return False
         return (ours.st_dev, ours.st_ino) == (shown.st_dev, shown.st_ino)

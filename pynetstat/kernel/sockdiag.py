@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from struct import Struct, iter_unpack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..listing import Report
 from . import netlink
@@ -37,7 +37,8 @@ HELD = 40  # such tables held back until the kernel has said that the dump is co
 REQUEST = Struct("=BBBxI48x")
 # struct unix_diag_req: family, states, and what to show
 UNIX_REQUEST = Struct("=B3xI4xI8x")
-UDIAG_SHOW_NAME, UNIX_DIAG_NAME = 1, 0
+UDIAG_SHOW_NAME, UDIAG_SHOW_PEER, UDIAG_SHOW_RQLEN = 0x1, 0x4, 0x10
+UNIX_DIAG_NAME, UNIX_DIAG_PEER, UNIX_DIAG_RQLEN = 0, 2, 4
 UNIX_LENGTH = 16  # of struct unix_diag_msg, without the attributes that follow
 # struct nlmsghdr, then struct inet_diag_msg. The bytes at which its fields stand:
 #   16 family  17 state  20 and 22 ports, 24 and 40 addresses (network order)
@@ -100,6 +101,43 @@ def unix_name(message: bytes) -> tuple[str, str]:
     return inode, " " + name.decode("latin-1")
 
 
+class UnixDetail(NamedTuple):
+    """What only unix_diag tells of a unix socket. `name` is as the kernel has it: an abstract one
+    begins with a NUL."""
+
+    name: bytes | None
+    peer: int | None  # the inode of the socket that it is connected to
+    waiting: int | None  # of a listener: connections that wait to be accepted
+    backlog: int | None
+
+
+def unix_details(proc: Proc, options: Options) -> dict[int, UnixDetail]:
+    """The unix sockets by inode; empty where the kernel is not to be asked, or refuses."""
+    if options.source not in ("auto", "netlink") or not proc.own:
+        return {}
+    show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN
+    body = UNIX_REQUEST.pack(socket.AF_UNIX, 0xFFFFFFFF, show)
+    kind = SOCK_DIAG_BY_FAMILY
+    try:
+        return dict(map(unix_detail, netlink.whole(netlink.SOCK_DIAG, kind, body, kind)))
+    except OSError:
+        return {}
+
+
+def unix_detail(message: bytes) -> tuple[int, UnixDetail]:
+    inode = int.from_bytes(message[4:8], sys.byteorder)
+    found = netlink.attributes(message, UNIX_LENGTH)
+    name = found.get(UNIX_DIAG_NAME)
+    if name and name[:1] != b"\0":
+        name = name[:-1]
+    peer = int.from_bytes(found.get(UNIX_DIAG_PEER, b""), sys.byteorder) or None
+    queue = found.get(UNIX_DIAG_RQLEN, b"")
+    waiting = backlog = None
+    if len(queue) == 8 and message[2] == LISTEN:
+        waiting, backlog = (int.from_bytes(part, sys.byteorder) for part in (queue[:4], queue[4:]))
+    return inode, UnixDetail(name, peer, waiting, backlog)
+
+
 def states(options: Options) -> int:
     """The kernel's own selection, as a mask of states."""
     listening = 1 << LISTEN
@@ -108,18 +146,25 @@ def states(options: Options) -> int:
     return listening if options.listening else ALL & ~listening
 
 
-def tcp_rows(version: str, states: int, link: netlink.Link | None = None) -> Iterator[bytes]:
-    """The kernel's messages for the tcp sockets of one IP version, of LENGTH bytes each, some
-    thousand together. OSError as of `netlink.dump`.
+def tcp_rows(
+    version: str,
+    states: int,
+    link: netlink.Link | None = None,
+    protocol: int = socket.IPPROTO_TCP,
+    condition: bytes = b"",
+) -> Iterator[bytes]:
+    """The kernel's messages for the sockets of one protocol and IP version, of LENGTH bytes each,
+    some thousand together. OSError as of `netlink.dump`.
 
-    `link` may be a socket of another network namespace.
+    `link` may be a socket of another network namespace; `condition`, an attribute of the
+    request, tells the kernel which ones to give.
     """
     if link is None:
         with netlink.connect(netlink.SOCK_DIAG) as link:
-            yield from tcp_rows(version, states, link)
+            yield from tcp_rows(version, states, link, protocol, condition)
             return
     family = socket.AF_INET6 if version else socket.AF_INET
-    body = REQUEST.pack(family, socket.IPPROTO_TCP, 0, states)
+    body = REQUEST.pack(family, protocol, 0, states) + condition
     parts: list[bytes] = []
     gathered = 0
     for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY):

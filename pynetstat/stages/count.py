@@ -32,6 +32,11 @@ def check_fields(records: Sequence[Any], fields: Sequence[str]) -> None:
         raise Misuse(no_field(records, groups))
 
 
+def count_fields(fields: Sequence[str]) -> list[str]:
+    """The fields of the records of counts."""
+    return [*names([group(text) for text in fields]), "count"]
+
+
 def count(
     tables: Iterable[Table | Remark | Layout],
     fields: Sequence[str],

@@ -23,7 +23,7 @@ MONITOR = "conmon"
 PROXY = "docker-proxy"
 
 
-class Details:
+class Facts:
     """The processes of one round; each is read once."""
 
     def __init__(self, proc: Proc) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ..kernel.proc import NOT_ALL, NOTHING, READ, Proc, reason
 from ..listing import Holder, Report
 from ..options import Options
-from ..table import Table
+from ..table import Table, holdable
 from ..text import decode
 
 
@@ -85,6 +85,8 @@ class Owners:
         finally:
             if collecting:
                 gc.enable()
+        if left:  # not the listeners of others that were sought beside them
+            left &= set().union(*(table["inode"] for table in tables))
         self.missing += len(left)
         for table in tables if left else ():
             pairs = zip(table["inode"], table["state"])
@@ -97,7 +99,8 @@ class Owners:
     def find(self, tables: Sequence[Table]) -> set[int]:
         """Go on with the scan until every inode of these tables has its owner; those that have
         none."""
-        wanted = {inode for table in tables for inode in table["inode"] if inode}
+        wanted = {inode for table in tables for inode in holdable(table) if inode}
+        wanted.update(one.inode for table in tables for one in self.waiting(table) if one)
         if self.every:
             deque(self.scan, maxlen=0)
         wanted.difference_update(self.first)
@@ -121,6 +124,19 @@ class Owners:
         }
         if self.every:
             table.fields["processes"] = list(map(self.holders.get, table["inode"]))
+            if any(self.waiting(table)):
+                table.fields["listener"] = list(map(self.accepting, table["listener"]))
+
+    def waiting(self, table: Table) -> Sequence[Any]:
+        """The listeners at which connections wait that no program has accepted yet."""
+        return table["listener"] if self.every and "listener" in table.fields else ()
+
+    def accepting(self, listener: Any) -> Any:
+        """A listener with the process that is to accept."""
+        owner = self.first.get(listener.inode) if listener else None
+        if owner is None:
+            return listener
+        return listener._replace(pid=owner.pid, program=decode(owner.program))
 
     def processes(self) -> list[str]:
         """The processes in directory order, remembered for the second look."""
@@ -226,10 +242,8 @@ class Owners:
                 same = [same_table(thread, other) for other in tables] if self.proc.own else [None]
                 if any(same):
                     continue
-                if None in same and os.listdir(f"{task}/{thread}/fd") == os.listdir(
-                    f"{task}/{folder}/fd"
-                ):
-                    continue  # equal numbers: most likely the same table
+                if None in same and numbers(f"{task}/{thread}") == numbers(f"{task}/{folder}"):
+                    continue  # most likely the same table
                 tables.append(thread)
                 yield thread
         except OSError as error:
@@ -409,6 +423,16 @@ def same_table(one: str, other: str) -> bool | None:
     return order == 0 if order >= 0 else None
 
 
+def numbers(thread: str) -> list[str] | None:
+    """The numbers of its descriptors; None for one that has ended, or that is another user's."""
+    try:
+        return os.listdir(f"{thread}/fd")
+    except OSError as error:
+        if error.errno in OURS:
+            raise
+        return None
+
+
 def descriptors(process: int) -> tuple[list[str], list[int]]:
     """The descriptors that are sockets (`3 -> socket:[4242]`), and their inodes."""
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
@@ -418,7 +442,7 @@ def descriptors(process: int) -> tuple[list[str], list[int]]:
         if closed:  # what was opened in their place is to be found too
             old = set(names)
             os.lseek(directory, 0, os.SEEK_SET)
-            new = [name for name in os.listdir(directory) if name not in old]
+            new = [name for name in os.listdir(directory) if name.isdecimal() and name not in old]
             pairs += links(directory, new)[0]
     finally:
         os.close(directory)

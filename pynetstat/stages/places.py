@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from ..kernel.internals import KINDS as DECODED
 from ..kernel.namespaces import Namespace, entered, network_namespaces
 from ..kernel.proc import Proc, reason
 from ..listing import Column, Layout, Listing, Missing, Piece, Report, Stop
@@ -128,10 +129,15 @@ def collected(listing: Listing, proc: Proc, places: Places) -> list[Piece]:
     namespace is listed: it may have what this one lacks."""
     options, outcome = places.options.replace(foreign=True), places.outcome
     found: list[Piece] = []
+    # Then some fields are asked of the kernel, when they are first read.
+    asks = options.structured or options.filtered or options.sort
     try:
         for piece in listing.collect(proc, options, outcome):
             if isinstance(piece, Missing):
                 continue
+            if isinstance(piece, Table) and asks:
+                for name in piece.fields.keys() - DECODED.keys() - {"tcp_info"}:
+                    piece[name]  # now, while we are there
             found.append(piece)
     except Missing:
         pass  # told of our own namespace, whose kernel is the same

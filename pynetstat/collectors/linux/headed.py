@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from ...kernel.proc import lines_of
+from ...kernel.proc import Proc, lines_of
 from ...listing import Report
 
 WORDS = re.compile(r"[^ \t|]+")
@@ -69,3 +70,22 @@ def read_lines(
         elif line.strip(" \t\n\v\f\r"):
             outcome.warn(f"warning, got bogus {name} line {number}.")
     return rows
+
+
+def read_rows(proc: Proc, outcome: Report, name: str, row: re.Pattern[str]) -> Iterator[list[Any]]:
+    """The rows of a table below its heading, block by block; what is no row is told."""
+    first = 1
+    for block in proc.blocks(f"net/{name}"):
+        if first == 1:
+            block = block.partition("\n")[2]
+        rows = row.findall(block)
+        if block and (len(rows) != block.count("\n") or not block.endswith("\n")):
+            rows = read_lines(outcome, name, block, first, partial(groups_of, row))
+        first += block.count("\n") + 1
+        if rows:
+            yield rows
+
+
+def groups_of(row: re.Pattern[str], line: str) -> tuple[str, ...] | None:
+    match = row.match(f"{line}\n")
+    return match.groups() if match else None

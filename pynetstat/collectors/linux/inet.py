@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
 from ...kernel.decode import addresses, decimals, numbers, ports
@@ -15,6 +15,9 @@ from ...kernel.states import STATES
 from ...listing import MORE_DETAILS, Column, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
+
+if TYPE_CHECKING:
+    from ...kernel.sockdetails import Details
 
 
 class Timer(NamedTuple):
@@ -26,12 +29,27 @@ class Timer(NamedTuple):
     probes: int
 
 
+Addresses = tuple[str, ...]
+
+
+class Waiting(NamedTuple):
+    """The listener at which a connection waits to be accepted, and who is to accept it."""
+
+    inode: int
+    pid: int | None = None
+    program: str | None = None
+
+
 class InetSocket(NamedTuple):
-    """A socket of tcp, udp, udplite, raw or sctp.
+    """A socket of tcp, udp, udplite, raw, icmp (which ping uses) or sctp.
 
     Queues in bytes (a listener's recv_q: connections that wait to be accepted). `pid` and
     `program` are the holder that netstat prints, `processes` all holders. What was not asked
     for, and what the system does not tell, is None.
+
+    `dev` is the interface that a socket is bound to, `dual_stack` whether an IPv6 socket takes
+    IPv4 too. A listener has an `accept_queue` of connections, at most `backlog` + 1. A connection
+    that no program has accepted yet waits at a `listener`. sctp has several addresses at an end.
     """
 
     proto: str
@@ -51,6 +69,13 @@ class InetSocket(NamedTuple):
     user: str | None = None
     inode: int | None = None
     timer: Timer | None = None
+    dev: str | None = None
+    dual_stack: bool | None = None
+    accept_queue: int | None = None
+    backlog: int | None = None
+    listener: Waiting | None = None
+    local_addresses: Addresses | None = None
+    remote_addresses: Addresses | None = None
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
@@ -127,6 +152,7 @@ TABLES = {
     "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
     "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
     "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
+    "icmp": Protocol("icmp", "icmp", "%-5s ", 1, udp_states),
 }
 
 
@@ -162,14 +188,94 @@ def sockets(
         if tables is None:
             tables = tcp_sockets(proc, options, outcome, version)
         if tables is not None:
-            yield from handshakes_once(from_netlink(protocol, version, tables))
+            rows = handshakes_once(from_netlink(protocol, version, tables))
+            yield from with_details(options, protocol, version, rows)
             return
     rows = read(proc, options, outcome, protocol, version)
     if options.internals:
         from .attributes import with_memory
 
         rows = with_memory(proc, options, protocol.name, version, rows)
-    yield from handshakes_once(once(rows)) if proc.own else rows
+    if not proc.own:
+        yield from rows
+        return
+    yield from with_details(options, protocol, version, handshakes_once(once(rows)))
+
+
+def with_details(
+    options: Options, protocol: Protocol, version: str, rows: Iterator[Table]
+) -> Iterator[Table]:
+    """The tables of our own namespace; with --json, a filter or --sort what netlink tells too."""
+    more = options.structured or options.filtered or options.sort
+    asks = more and options.source in ("auto", "netlink")
+    return detailed(protocol, version, rows, options.structured) if asks else rows
+
+
+def detailed(
+    protocol: Protocol, version: str, tables: Iterator[Table], zones: bool
+) -> Iterator[Table]:
+    """With what the kernel tells by netlink alone, asked for when it is first wanted."""
+    from ...kernel.sockdetails import PROTOCOLS, Details
+
+    if protocol.name not in PROTOCOLS:
+        yield from tables
+        return
+    details = Details(protocol.name, version)
+    for table in tables:
+        table.fields |= details_of(details, table, zones)
+        yield table
+
+
+def details_of(
+    details: Details, table: Table, zones: bool
+) -> dict[str, Callable[[], Sequence[Any]]]:
+    """`zones`: a link-local address stands with its interface, as everywhere but in netstat."""
+    inodes, plain = partial(table.__getitem__, "inode"), dict(table.fields)
+
+    def ends() -> Iterator[Any]:
+        return zip(*map(bare, ENDS[:-1]))
+
+    def bare(name: str) -> Sequence[Any]:
+        """A field as /proc has it."""
+        field = plain[name]
+        if callable(field):
+            plain[name] = field = field()
+        found: Sequence[Any] = field
+        return found
+
+    def zoned(name: str) -> Sequence[Any]:
+        """Addresses; of those that each interface has for itself, with the interface."""
+        texts = bare(name)
+        if not any(text[:4] in LINK_LOCAL for text in set(texts)):
+            return texts
+        return [
+            f"{text}%{device}" if device and text[:4] in LINK_LOCAL else text
+            for text, device in zip(texts, table["dev"])
+        ]
+
+    def bound(name: str) -> Sequence[Any]:
+        return details.field(name, inodes())
+
+    def listeners() -> Sequence[Any]:
+        found = details.waits_at(inodes(), table["state"], ends())
+        return [inode and Waiting(inode) for inode in found]
+
+    fields: dict[str, Callable[[], Sequence[Any]]] = {
+        "dev": lambda: details.dev(inodes(), ends()),
+        "dual_stack": partial(bound, "dual_stack"),
+        "autobound": lambda: details.chosen(inodes(), ends()),
+    }
+    if details.listens:
+        fields["accept_queue"] = partial(bound, "waiting")
+        fields["backlog"] = partial(bound, "backlog")
+        fields["listener"] = listeners
+    if zones and details.version:
+        fields["local_address"] = partial(zoned, "local_address")
+        fields["remote_address"] = partial(zoned, "remote_address")
+    return fields
+
+
+LINK_LOCAL = {"fe80", "fe90", "fea0", "feb0"}
 
 
 def from_netlink(
@@ -364,7 +470,8 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if not options.numeric_ports:
         wanted["local_service"] = ("service", "local_port")
         wanted["remote_service"] = ("service", "remote_port")
-    if (options.extend or options.structured) and not options.numeric_users:
+    shown = options.extend or options.structured or "user" in options.sort_keys
+    if shown and not options.numeric_users:
         wanted["user"] = ("user", "uid")
     return wanted
 

@@ -28,7 +28,10 @@ class Interface(NamedTuple):
     """An interface, or a label of its IPv4 addresses (eth0:1), which has no counters.
 
     `flags` are netstat's words for them, `flags_str` its letters. `addr_info` and `stats` are
-    shaped as `ip -j -s address` has them; over_errors and fifo_errors are netstat's OVR.
+    shaped as `ip -j -s -s address` has them, with its names. Where /proc alone was read, the
+    counters that it has under one number with others stand for all of them: `dropped` (with
+    missed), `frame_errors` (with length, over, crc), `carrier_errors` (with aborted, window,
+    heartbeat); netstat's OVR is `fifo_errors`.
     """
 
     ifname: str
@@ -63,7 +66,7 @@ LETTERS = dict(zip(BITS, "ABDLMdPNOPsmRU"))
 UP = 0x1
 
 COMMON = ("bytes", "packets", "errors", "dropped")
-RX = (*COMMON, "over_errors", "frame_errors", "compressed", "multicast")
+RX = (*COMMON, "fifo_errors", "frame_errors", "compressed", "multicast")
 TX = (*COMMON, "fifo_errors", "collisions", "carrier_errors", "compressed")
 # Which of the sixteen a table has: the kernels before 2.1.91 count less, before 2.1.24 no bytes.
 MODERN = (*range(16),)
@@ -142,7 +145,8 @@ def present(
     end = refusals[0] if refusals else len(names)
     shown = [options.all or number & UP for number in bits[:end]]
     names, gone = list(compress(names, shown)), names[end:]
-    yield table(proc, names, found, places, list(compress(bits, shown)))
+    asks = options.structured and options.source in ("auto", "netlink")
+    yield table(proc, names, found, places, list(compress(bits, shown)), asks)
     if gone:
         refusal = answers[end]
         assert isinstance(refusal, OSError)
@@ -157,9 +161,11 @@ def table(
     found: Mapping[str, list[int]],
     places: Sequence[int],
     bits: Sequence[int] | None = None,
+    asks: bool = False,
 ) -> Table:
-    """`bits` is None where there is no kernel to ask. Beyond the record's fields: `counters`, the
-    sixteen of each interface, and `bits`, `inet`, `inet6` and `link` for the long form."""
+    """`bits` is None where there is no kernel to ask; `asks`: addresses and counters of records
+    come from it by netlink. Beyond the record's fields: `counters`, the sixteen of each interface,
+    and `bits`, `inet`, `inet6` and `link` for the long form."""
     rows = list(map(found.get, names))
     result: Table = Table(
         Interface,
@@ -170,6 +176,8 @@ def table(
         inet6=lambda: inet6(proc, names),
         addr_info=lambda: list(map(addresses, result["bits"], result["inet"], result["inet6"])),
     )
+    if asks and proc.own:
+        result.fields |= from_kernel(result)
     if bits is not None:
         result.fields |= {
             "bits": bits,
@@ -181,6 +189,49 @@ def table(
             "address": lambda: list(map(octets, result["link"])),
         }
     return result
+
+
+def from_kernel(table: Table) -> dict[str, Any]:
+    """The fields of a record that the kernel tells by netlink: all addresses, and each counter by
+    itself. A label (eth0:1) has the addresses that were given under it."""
+    from ...kernel import rtnetlink
+
+    names, plain = table["ifname"], dict(table.fields)
+
+    def stats() -> Sequence[Any]:
+        try:
+            links = {link.name: link.stats for link in rtnetlink.interface_links()}
+        except OSError:
+            links = {}
+        shown: Sequence[Any] = plain["stats"]()
+        return [links.get(name) or old for name, old in zip(names, shown)]
+
+    def addr_info() -> Sequence[Any]:
+        try:
+            indexes = {link.name: link.ifindex for link in rtnetlink.interface_links()}
+            found = rtnetlink.interface_addresses()
+        except OSError:
+            shown: Sequence[Any] = plain["addr_info"]()
+            return shown
+        rows: dict[Any, list[dict[str, Any]]] = {}
+        for one in found:
+            info = {
+                "family": one.family,
+                "local": one.local,
+                "prefixlen": one.length,
+                "scope": ADDRESS_SCOPES.get(one.scope, str(one.scope)),
+                "broadcast": one.broadcast,
+                "address": one.peer,
+                "label": one.label,
+            }
+            rows.setdefault(one.ifindex, []).append(info)
+            rows.setdefault(one.label, []).append(info)
+        return [rows.get(indexes.get(name, name), []) for name in names]
+
+    return {"stats": stats, "addr_info": addr_info}
+
+
+ADDRESS_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 
 
 def read(text: str) -> tuple[Sequence[int], dict[str, list[int]]]:
@@ -266,16 +317,16 @@ def addresses(
     bits: int | None, inet: Sequence[Inet] | None, inet6: Sequence[Inet6]
 ) -> list[dict[str, Any]] | None:
     """As `ip -j address` has them. None, not an empty list, where IPv4's cannot be known."""
-    names = ("family", "local", "prefixlen", "scope", "broadcast", "address")
+    names = ("family", "local", "prefixlen", "scope", "broadcast", "address", "label")
     found: list[tuple[Any, ...]] = []
     for address, netmask, broadcast, destination in inet or ():
         length = int.from_bytes(inet_aton(netmask), "big").bit_count() if netmask else None
         cast = broadcast if bits and bits & BROADCAST and broadcast != "0.0.0.0" else None
         peer = destination if bits and bits & POINTOPOINT else None
-        found.append(("inet", address, length, None, cast, peer))
+        found.append(("inet", address, length, None, cast, peer, None))
     for address, length, scope in inet6:
         kind = SCOPES.get(scope & ~COMPATIBLE)
-        found.append(("inet6", address, length, kind, None, None))
+        found.append(("inet6", address, length, kind, None, None, None))
     return None if inet is None and not found else [dict(zip(names, row)) for row in found]
 
 

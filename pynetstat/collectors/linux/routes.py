@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import add
 from socket import inet_aton
 from struct import unpack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...kernel.decode import addresses, integers, numbers
 from ...kernel.proc import Proc, reason
 from ...listing import Column, Listing, Report, Stop
-from ...options import Options
-from ...table import Table
+from ...options import Misuse, Options
+from ...table import Table, joined
 from .headed import Heading, Lacking, read_lines
 from .route_flags import HOST, LETTERS, REJECT, UP, Names, flag_names, letters
+
+if TYPE_CHECKING:
+    from ...kernel.rtnetlink import Via
+    from .route_records import NextHop
 
 
 class Route(NamedTuple):
@@ -23,8 +28,10 @@ class Route(NamedTuple):
 
     `dst` is a network (10.0.0.0/8) or "default", `source` the network that packets must come
     from; without a gateway the destination is on the link. `flags_str` is what netstat prints.
-    `type` is None where the kernel's table does not tell unreachable, prohibit, blackhole and
-    throw apart. mss and window (bytes) and irtt (ms) are 0 where the route sets none.
+    mss and window (bytes) and irtt (ms) are 0 where the route sets none. Of a route with several
+    `nexthops`, `gateway` and `dev` are those of the first. What only netlink tells (from `table`
+    on) is None where /proc alone was read, and so is `type` where /proc does not tell unreachable,
+    prohibit, blackhole and throw apart.
     """
 
     family: str
@@ -42,6 +49,15 @@ class Route(NamedTuple):
     irtt: int | None = None
     ref: int | None = None
     use: int | None = None
+    table: str | None = None
+    protocol: str | None = None
+    scope: str | None = None
+    prefsrc: str | None = None
+    via: Via | None = None
+    nexthops: list[NextHop] | None = None
+    nhid: int | None = None
+    pref: str | None = None
+    metrics: dict[str, int] | None = None
     netns: str | None = None
 
 
@@ -69,6 +85,46 @@ ROW = re.compile(
 
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
+    return with_kernel(proc, options, "", partial(main_table, proc, outcome))
+
+
+def with_kernel(
+    proc: Proc, options: Options, version: str, read: Callable[[], Iterator[Table]]
+) -> Iterator[Table]:
+    """The routes for records, and those of a table that was named, from the kernel where it may
+    be asked; otherwise what `read` finds in /proc."""
+    if not (options.structured or options.table is not None):
+        yield from read()
+        return
+    tables: list[Table] = []
+    failure: Exception | None = None
+    try:
+        tables = list(read())
+    except Stop as stop:
+        failure = stop
+    refusal = "it is asked of the kernel, which speaks of this network namespace alone"
+    if options.source in ("auto", "netlink") and proc.own:
+        from .route_records import kernel_routes
+
+        shown = joined(Route, tables) if tables else None
+        try:
+            found = kernel_routes(version, options.table, Route, shown)
+        except OSError as error:
+            refusal = reason(error)
+        except ValueError as error:
+            raise Misuse(str(error)) from error
+        else:
+            yield Table(Route, 0)
+            yield found
+            return
+    if options.table is not None:
+        raise Stop(f"pynetstat: --table: {refusal}") from failure
+    if failure:
+        raise failure
+    yield from tables
+
+
+def main_table(proc: Proc, outcome: Report) -> Iterator[Table]:
     """/proc/net/route: the main table, of several hops the first alone."""
     blocks = opened(proc, "net/route", "INET (IPv4)")
     yield Table(Route, 0)
@@ -150,9 +206,13 @@ def length(mask: str) -> str:
 
 
 def types(bits: Sequence[int], devices: Sequence[str | None]) -> list[str | None]:
-    """Routes that reject are unreachable or prohibit, those to nowhere blackhole or throw."""
+    """Routes that reject are unreachable or prohibit, those to nowhere blackhole or throw; one
+    over lo may be a next hop that is a blackhole."""
     pairs = zip(bits, devices)
-    return ["unicast" if name and not number & REJECT else None for number, name in pairs]
+    return [
+        "unicast" if name and name != "lo" and not number & REJECT else None
+        for number, name in pairs
+    ]
 
 
 def lookups(found: Table, hosts: bool) -> list[str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ...cells import host_texts
@@ -14,7 +15,7 @@ from ...options import Options
 from ...table import Table
 from .headed import read_lines
 from .route_flags import ANYCAST, CACHE, LETTERS6, LOCAL, REJECT, flag_names, letters
-from .routes import Route, ints, numeric, opened
+from .routes import Route, ints, numeric, opened, with_kernel
 
 # A row of /proc/net/ipv6_route as rt6_info_route() prints it: destination and source, each with
 # the length of its prefix, next hop, metric, references, uses, flags, device; on one line
@@ -28,7 +29,7 @@ ROW = re.compile(
 
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
-    yield from routes(proc, outcome, cached=False)
+    return with_kernel(proc, options, "6", partial(routes, proc, outcome, cached=False))
 
 
 def routes(proc: Proc, outcome: Report, cached: bool) -> Iterator[Table]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from errno import ENOENT
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -73,27 +75,66 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
 
 
 def version4(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
-    """What cannot be opened is said, but it is no failure: that is netstat's rule."""
+    """What cannot be opened is said, but it is no failure: that is netstat's rule. Records have
+    what there is, and tell what is missing."""
+    files = [
+        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp")),
+        ("net/netstat", partial(pairs, proc, options, outcome, "net/netstat")),
+        ("net/sctp/snmp", partial(sctp, proc, options)),
+    ]
+    if options.structured:
+        yield from as_far_as_possible(
+            proc, outcome, files, optional=("net/netstat", "net/sctp/snmp")
+        )
+        return
     try:
-        yield from pairs(proc, options, outcome, "net/snmp")
+        yield from files[0][1]()
     except OSError as error:
         outcome.warn(f"cannot open {proc.path('net/snmp')}: {reason(error)}")
         return
-    with suppress(OSError):
-        yield from pairs(proc, options, outcome, "net/netstat")
-    with suppress(OSError):
-        yield from sctp(proc, options)
+    for _, read in files[1:]:
+        with suppress(OSError):
+            yield from read()
 
 
 def version6(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """IPv6 has files of its own but for tcp, which both versions share."""
-    name = "net/snmp6"
-    try:
-        yield from keyed(proc, options, outcome, name)
-        name = "net/snmp"
-        yield from pairs(proc, options, outcome, name, only="Tcp")
-    except OSError as error:
-        outcome.warn(f"cannot open {proc.path(name)}: {reason(error)}")
+    files = [
+        ("net/snmp6", partial(keyed, proc, options, outcome, "net/snmp6")),
+        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp", only="Tcp")),
+    ]
+    if options.structured:
+        yield from as_far_as_possible(proc, outcome, files)
+        return
+    for name, read in files:
+        try:
+            yield from read()
+        except OSError as error:
+            outcome.warn(f"cannot open {proc.path(name)}: {reason(error)}")
+            return
+
+
+def as_far_as_possible(
+    proc: Proc,
+    outcome: Report,
+    files: Iterable[tuple[str, Callable[[], Iterator[Table]]]],
+    optional: Sequence[str] = (),
+) -> Iterator[Table]:
+    """Each file that can be read; that one cannot makes the status 1, and where none can there is
+    no list. A kernel may be without the optional ones."""
+    failures = []
+    found = False
+    for name, read in files:
+        try:
+            yield from read()
+            found = True
+        except OSError as error:
+            if name not in optional or error.errno != ENOENT:
+                failures.append((proc.path(name), error))
+    if failures and not found:
+        raise Stop(f"{failures[0][0]}: {reason(failures[0][1])}")
+    for failure in failures:
+        outcome.error(*failure)
 
 
 def lines(proc: Proc, name: str) -> list[str]:

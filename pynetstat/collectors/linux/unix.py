@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...cells import blank, known, owner_columns, which
 from ...kernel import sockdiag
@@ -15,9 +16,17 @@ from ...listing import MORE_DETAILS, Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
 
+if TYPE_CHECKING:
+    from ...kernel.sockdiag import UnixDetail
+
 
 class UnixSocket(NamedTuple):
-    """A unix socket; `path` as netstat has it (to the first blank), abstract names with @."""
+    """A unix socket; `path` is its whole name, of an abstract one with @ for each NUL.
+
+    What netlink alone tells is None without it: `peer_inode` and `peer_path`, the socket that it is
+    connected to, and the `accept_queue` and `backlog` of a listener. `abstract` is None where a
+    name begins with @ and nothing tells whether that is a NUL or a file's own @.
+    """
 
     proto: str
     type: str | None = None
@@ -27,6 +36,10 @@ class UnixSocket(NamedTuple):
     inode: int | None = None
     path: str | None = None
     abstract: bool | None = None
+    peer_inode: int | None = None
+    peer_path: str | None = None
+    accept_queue: int | None = None
+    backlog: int | None = None
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
@@ -71,6 +84,9 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """
     yield Table(UnixSocket, 0)
     known = sockdiag.unix_names(proc, options)
+    details = None
+    if known and (options.structured or options.filtered or options.sort):
+        details = cache(partial(sockdiag.unix_details, proc, options))
     seen: set[tuple[str, str]] = set()
     try:
         blocks = proc.blocks("net/unix")
@@ -89,7 +105,7 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
         elif block and (len(rows) != block.count("\n") or not block.endswith("\n")):
             rows = loose_rows(outcome, block)
         if rows:
-            yield decode(list(zip(*rows)), "Inode" in heading, options)
+            yield decode(list(zip(*rows)), "Inode" in heading, options, details)
         seen |= pairs
 
 
@@ -136,7 +152,12 @@ def loose_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def decode(columns: Sequence[Sequence[str]], inodes: bool, options: Options) -> Table:
+def decode(
+    columns: Sequence[Sequence[str]],
+    inodes: bool,
+    options: Options,
+    details: Callable[[], Mapping[int, UnixDetail]] | None = None,
+) -> Table:
     refcnt, proto, flags, kind, code, inode, path = columns
     flag, state = numbers(flags), numbers(code)
     paths = [text[1:] or None for text in path]
@@ -150,14 +171,52 @@ def decode(columns: Sequence[Sequence[str]], inodes: bool, options: Options) -> 
         refcnt=lambda: numbers(refcnt),
         inode=lambda: decimals(inode),
         path=paths,
-        abstract=lambda: [None if name is None else name[:1] == "@" for name in paths],
+        abstract=lambda: [None if not name or name[:1] == "@" else False for name in paths],
     )
+    if details:
+        table.fields |= details_of(details, table)
     if not inodes:
         table.fields |= {"path": list(inode), "inode": [None] * len(inode)}
     if options.all:
         return table
     listening = [number == 1 and bool(bits & ACCEPTING) for number, bits in zip(state, flag)]
     return table.keep(listening if options.listening else map(False.__eq__, listening))
+
+
+def details_of(
+    details: Callable[[], Mapping[int, UnixDetail]], table: Table
+) -> dict[str, Callable[[], list[Any]]]:
+    """The fields that the kernel tells by netlink, asked for when one is first wanted."""
+    plain: Any = table.fields["abstract"]
+
+    def each(name: str) -> list[Any]:
+        found = map(details().get, table["inode"])
+        return [one and getattr(one, name) for one in found]
+
+    def abstract() -> list[Any]:
+        names = each("name")
+        return [
+            name[:1] == b"\0" if name else guessed if path is not None else None
+            for name, guessed, path in zip(names, plain(), table["path"])
+        ]
+
+    def peer_path() -> list[Any]:
+        found = [details().get(peer) for peer in each("peer")]
+        return [one and one.name and written(one.name) for one in found]
+
+    return {
+        "abstract": abstract,
+        "peer_inode": partial(each, "peer"),
+        "peer_path": peer_path,
+        "accept_queue": partial(each, "waiting"),
+        "backlog": partial(each, "backlog"),
+    }
+
+
+def written(name: bytes) -> str:
+    """A name as /proc/net/unix has it, one character per byte."""
+    name = b"@" + name[1:].replace(b"\0", b"@") if name[:1] == b"\0" else name
+    return name.decode("latin-1")
 
 
 def states(numbers: Sequence[int], flags: Sequence[int]) -> list[str | None]:

@@ -220,7 +220,7 @@ def collect_unix(
         proto=["unix"] * len(rows),
         type=[unix_type(row.connection.type) for row in rows],
         path=paths,
-        abstract=[None if path is None else path[:1] == "@" for path in paths],
+        abstract=[None if not path or path[:1] == "@" else False for path in paths],
         **owner_fields(source.processes, options, [row.holders for row in rows]),
     )
     if options.listening and not options.all:

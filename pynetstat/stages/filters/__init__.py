@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -52,9 +53,21 @@ class Filter:
         return Filter(early, self.names_state), Filter(rest, self.names_state)
 
 
-def parse(expression: str, root: str = "/proc") -> Filter:
-    """The filter that an expression describes; FilterError where it describes none."""
-    return Filter(*Parser(expression, root).filter())
+def parse(expression: str, root: str = "/proc", untold: str = "") -> Filter:
+    """The filter that an expression describes; FilterError where it describes none. `untold`:
+    why the device of a socket is not known, if it is not."""
+    return Filter(*Parser(expression, root, untold).filter())
+
+
+def without_netlink(options: Options) -> str:
+    """Why the kernel cannot be asked by netlink; empty where it can."""
+    if not sys.platform.startswith("linux"):
+        return "this system does not tell"
+    if options.root != "/proc":
+        return "the kernel tells it of its own sockets, not of a copy of /proc"
+    if options.source not in ("auto", "netlink"):
+        return f"--source {options.source} does not tell"
+    return ""
 
 
 def from_options(options: Options) -> Filter | None:
@@ -62,7 +75,7 @@ def from_options(options: Options) -> Filter | None:
     parts: list[Term] = []
     names_state = bool(options.state)
     if options.filter is not None:
-        given = parse(options.filter, options.root)
+        given = parse(options.filter, options.root, without_netlink(options))
         parts += given.parts
         names_state = names_state or given.names_state
     if options.state:

@@ -125,8 +125,8 @@ class Token(NamedTuple):
 class Parser:
     """Recursive descent: a method for each level of the grammar."""
 
-    def __init__(self, expression: str, root: str) -> None:
-        self.expression, self.root, self.at = expression, root, 0
+    def __init__(self, expression: str, root: str, untold: str = "") -> None:
+        self.expression, self.root, self.untold, self.at = expression, root, untold, 0
 
     def fail(self, token: Token, message: str) -> NoReturn:
         raise FilterError(self.expression, token.start, token.end, message)
@@ -266,12 +266,17 @@ class Parser:
         if name == "user":
             return user(how, word)
         if name == "dev":
-            message = "this system's tables do not tell to which device a socket is bound"
-            refusal = FilterError(self.expression, token.start, token.end, message)
-            return device(how, word, refusal)
+            return device(how, word, self.refusal(token))
         if name == "container":
             return container(how, word)
         return text(name, how, word)
+
+    def refusal(self, token: Token) -> FilterError | None:
+        """Why a question about the device of a socket cannot be answered, if it cannot."""
+        if not self.untold:
+            return None
+        message = f"to which device a socket is bound is not known here: {self.untold}"
+        return FilterError(self.expression, token.start, token.end, message)
 
     def numeric(self, name: str, how: str, wanted: Token) -> Term:
         if not re.fullmatch(r"\d{1,20}", wanted.text, re.ASCII):

@@ -70,15 +70,23 @@ AUTOBOUND = re.compile("@[0-9a-f]{5}")  # what the kernel calls an unnamed unix 
 
 
 def autobound(root: str) -> Term:
-    """A port of those that the kernel chooses from, since no table tells who chose it."""
+    """Sockets whose port, or name, the kernel chose: those with a port of the range that it
+    chooses from, but for those of which it tells that their program chose it."""
     first, last = port_range(root)
     chosen = frozenset(range(first, last + 1))
-    return either(
-        [
-            over("local_port", lambda distinct: chosen),
-            over("path", lambda paths: set(filter(AUTOBOUND.fullmatch, paths))),
-        ]
-    )
+    guessed = over("local_port", lambda distinct: chosen)
+    named = over("path", lambda paths: set(filter(AUTOBOUND.fullmatch, paths)))
+
+    def mask(table: Table) -> Sequence[bool]:
+        if "peer_path" in table.record._fields:  # an unnamed unix socket is bound to nothing yet
+            names = named.mask(table)
+            return [yes or path is None for yes, path in zip(names, table["path"])]
+        if "autobound" not in table.fields:
+            return guessed.mask(table)
+        known = zip(table["autobound"], guessed.mask(table))
+        return [guess and told is not False for told, guess in known]
+
+    return Term(guessed.fields | named.fields, mask)
 
 
 def port_range(root: str) -> tuple[int, int]:
@@ -140,9 +148,24 @@ def host(side: str, how: str, text: str) -> Term:
     return both([either(known), negated(term)]) if known else negated(term)
 
 
+# The families that a filter of ss may name before a host, and those that have no table here.
+FAMILY = re.compile(r"(inet6?|unix|link|packet|netlink|vsock|tipc|xdp|sctp|dccp):(?!:)", re.ASCII)
+
+
 def host_term(side: str, text: str) -> Term:
-    if text[:1] in "/@" or text.startswith("unix:"):
+    family = FAMILY.match(text)
+    if text[:1] in "/@" or (family and family[1] == "unix") or re.match(r"\*[^:]", text):
         return unix_path(side, text.removeprefix("unix:"))
+    if family and family[1] not in ("inet", "inet6"):
+        raise ValueError(f"`{family[0]}' is not known before a host; inet:, inet6: and unix: are")
+    if family:
+        one = over("family", lambda distinct: {family[1]})
+        rest = text.removeprefix(family[0])
+        if rest in ("", "*"):
+            return one
+        # An address has a family of its own: inet:127.0.0.1 meets ::ffff:127.0.0.1 too.
+        term = host_term(side, rest)
+        return term if f"{side}_address" in term.fields else both([one, term])
     match = HOST.fullmatch(text)
     if match is None:
         raise ValueError(NOT_A_HOST)
@@ -255,11 +278,15 @@ def lies_in(text: str, network: Network) -> bool:
 
 
 def unix_path(side: str, pattern: str) -> Term:
-    """A shell pattern over the names of unix sockets, without regard to case, as ss has it.
-    What a unix socket is connected to, its table does not tell."""
+    """A shell pattern over the names of unix sockets, or of those that they are connected to,
+    without regard to case, as ss has it; `*` is every unix socket, named or not."""
     from fnmatch import translate
 
-    if side == "remote":
-        return Term(frozenset({"path"}), lambda table: [False] * len(table))
+    field = "path" if side == "local" else "peer_path"
+    if pattern in ("*", ""):
+        return Term(
+            frozenset({"path"}),
+            lambda table: ["peer_path" in table.record._fields] * len(table),
+        )
     like = re.compile(translate(pattern), re.IGNORECASE)
-    return over("path", lambda distinct: {path for path in distinct if like.match(decode(path))})
+    return over(field, lambda distinct: {path for path in distinct if like.match(decode(path))})

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ...kernel.states import FILTER_WORDS
 from ...table import Table
-from ...text import decode
+from ...text import decode, printable
 
 
 class Term(NamedTuple):
@@ -168,17 +168,23 @@ def user(how: str, wanted: str) -> Term:
         import pwd
 
         return number("uid", how, pwd.getpwnam(wanted).pw_uid)
-    except (ImportError, KeyError, ValueError, OSError):
+    except KeyError as error:
+        raise ValueError(f"no user `{printable(wanted)}'") from error
+    except (ImportError, ValueError, OSError):
         return text("user", how, wanted)
 
 
-def device(how: str, wanted: str, refusal: Exception) -> Term:
-    """The interface of a route, a group or a statistic; no table of sockets tells theirs."""
+def device(how: str, wanted: str, refusal: Exception | None) -> Term:
+    """The interface of a route, a group or a statistic, or the one that a socket is bound to: to
+    none where it has none. `refusal`: why the latter cannot be known."""
 
     def mask(table: Table) -> list[bool]:
         names = {"dev", "ifname"}.intersection((*table.record._fields, *table.fields))
-        if not names and "local_address" in table.record._fields:
+        sockets = "local_address" in table.record._fields
+        if sockets and refusal:
             raise refusal
+        if sockets and how == "ne" and "dev" in table.fields:
+            return [value != wanted for value in table["dev"]]
         return list(text(min(names, default="dev"), how, wanted).mask(table))
 
     return Term(frozenset({"dev"}), mask)

@@ -1,0 +1,95 @@
+"""What a person restarts: the script that a program runs, and the unit or container it is in."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from ..kernel.proc import Proc
+
+# Programs that run a script: the script's name is what tells them apart.
+INTERPRETERS = {
+    "python", "pypy", "perl", "ruby", "node", "nodejs", "php", "java", "bash", "sh", "dash", "lua",
+    "Rscript", "deno", "bun", "tclsh", "guile", "mono", "dotnet", "beam.smp",
+}  # fmt: skip
+WITH_VALUE = {"-W", "-X", "-cp", "-classpath", "--class-path", "-I", "-r", "--require"}
+HEX64 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+STATES = {"T": "stopped", "t": "stopped by a debugger", "Z": "a zombie", "D": "waiting for a disk"}
+
+
+class Process(NamedTuple):
+    """`command` is program and script (`python3 shop.py`), where the program runs one; `unit` a
+    systemd unit or a container."""
+
+    command: str | None = None
+    unit: str | None = None
+    state: str | None = None  # in words, where it does not run
+    parent: int | None = None
+    exe: str | None = None
+
+
+def process(proc: Proc, pid: int) -> Process:
+    """What /proc tells of a process; what it does not tell is None."""
+    stat = content(proc, f"{pid}/stat").rpartition(")")[2].split()
+    return Process(
+        command(content(proc, f"{pid}/cmdline")),
+        unit(content(proc, f"{pid}/cgroup")),
+        STATES.get(stat[0]) if stat else None,
+        int(stat[1]) if len(stat) > 1 and stat[1].isdecimal() else None,
+        executable(proc, pid),
+    )
+
+
+def content(proc: Proc, name: str) -> str:
+    try:
+        return proc.read(name)
+    except (OSError, ValueError):
+        return ""
+
+
+def executable(proc: Proc, pid: int) -> str | None:
+    try:
+        return os.readlink(proc.path(f"{pid}/exe"))
+    except OSError:
+        return None
+
+
+def command(line: str) -> str | None:
+    """`python3 shop.py` of `/usr/bin/python3\\0-u\\0/srv/shop.py\\0--port\\08080\\0`; None where no
+    script is run."""
+    words = line.rstrip("\0").split("\0")
+    name = words[0].rpartition("/")[2]
+    if re.sub(r"[\d.]+$", "", name) not in INTERPRETERS and name not in INTERPRETERS:
+        return None
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-m", "-jar"):
+            script = next(rest, "")
+            shown = script if word == "-m" else script.rpartition("/")[2]
+            return f"{name} {word} {shown}" if script else None
+        if word in ("-c", "-e", "--eval", "-"):
+            return None
+        if word in WITH_VALUE:
+            next(rest, None)
+        elif word and not word.startswith("-"):
+            return f"{name} {word.rpartition('/')[2]}"
+    return None
+
+
+def unit(text: str) -> str | None:
+    """The container, or else the systemd service, of /proc/PID/cgroup.
+
+    0::/system.slice/shop.service
+    0::/system.slice/docker-<64 hexadecimal digits>.scope
+    """
+    paths = [line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2]
+    for path in paths:
+        if found := HEX64.findall(path):
+            return f"container {found[-1][:12]}"
+    for path in paths:
+        services = [part for part in path.split("/") if part.endswith(".service")]
+        services = [part for part in services if not re.match(r"user@\d+\.service$", part)]
+        if services:
+            return re.sub(r"\\x([0-9a-f]{2})", lambda one: chr(int(one[1], 16)), services[-1])
+    return None
