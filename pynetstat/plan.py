@@ -143,14 +143,7 @@ def wanted_routes(options: Options) -> list[tuple[str, str]]:
 
 
 def check_places(options: Options) -> None:
-    """Misuse for what only Linux's own tables have, asked of something else."""
-    asked = {
-        **{"netns": options.netns, "details": options.details, "tcp-info": options.tcp_info},
-        **{"memory": options.memory, "rates": options.rates},
-    }
-    names = [f"--{name}" for name, value in asked.items() if value]
-    if names and (options.source == "psutil" or not LINUX):
-        raise Misuse(f"{', '.join(names)}: only Linux tells that, and not by --source psutil")
+    """Misuse for a place that is none, or more than one document can tell of."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
     if options.netns == "all" and options.statistics and options.format == "json":
@@ -208,6 +201,21 @@ def check_effects(options: Options) -> None:
             raise Misuse(f"--{setting.long} has no effect: {why}")
 
 
+def lists_sockets(options: Options) -> bool:
+    return not any(getattr(options, mode) for mode in MODES)
+
+
+def has_holders(options: Options) -> bool:
+    return lists_sockets(options) and options.source != "psutil" and LINUX
+
+
+def asks_kernel(options: Options, protocol: str = "") -> bool:
+    """True if Internet sockets, or those of this protocol, are listed by the kernel itself."""
+    there = protocol in options.protocols if protocol else options.protocols
+    return has_holders(options) and bool(there) and options.source != "proc"
+
+
+KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 HEADLESS = ("json", "jsonl", "records")  # formats without a header line
 # An option, when it has an effect, and why it has none otherwise.
 EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
@@ -230,6 +238,11 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("netns", lambda options: options.source != "psutil" and LINUX, "only Linux's tables tell it"),
+    ("details", has_holders, "it tells of the processes of sockets"),
+    ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
+    ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
 )  # fmt: skip
 

@@ -173,6 +173,9 @@ def fitting(options: Options) -> None:
     """Misuse where options do not go with --diagnose."""
     if options.sort or options.count_by or options.top:
         raise Misuse("--sort, --count-by and --top do not go with --diagnose")
+    for name in ("netns", "details", "tcp_info", "memory", "rates"):
+        if getattr(options, name):
+            raise Misuse(f"--{name.replace('_', '-')} does not go with --diagnose")
     for name in options.columns:
         if name not in Finding._fields:
             raise Misuse(f"no field `{name}' here; the fields are: {', '.join(Finding._fields)}")

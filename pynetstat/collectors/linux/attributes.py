@@ -74,6 +74,7 @@ class Tcp:
     def __init__(self, proc: Proc, options: Options, outcome: Report) -> None:
         self.proc, self.options, self.outcome = proc, options, outcome
         self.together: dict[str, list[Batch]] | None = None
+        self.told = False
         self.began = 0.0  # when the dump was asked for
 
     def tables(self, version: str) -> Iterator[tuple[int, dict[str, Any]]] | None:
@@ -95,6 +96,10 @@ class Tcp:
     def untold(self, error: OSError | None = None) -> None:
         why = str(error.strerror) if error else "only the kernel's own dump has it (sock_diag)"
         self.outcome.unseen("tcp_info", why, None)
+        if self.told:
+            return
+        self.told = True
+        self.outcome.warn(f"(TCP's numbers and the memory of sockets are not known: {why}.)")
 
     def batches(self, version: str) -> Iterator[Batch]:
         options = self.options
