@@ -37,6 +37,10 @@ class Keywords(TypedDict, total=False):
     programs: bool
     context: bool
     verbose: bool
+    details: bool
+    tcp_info: bool
+    memory: bool
+    rates: bool
     sort: tuple[str, ...]
     interval: float
     ignore: tuple[str, ...]
@@ -46,5 +50,6 @@ class Keywords(TypedDict, total=False):
     numeric_users: bool
     symbolic: bool
     resolve_timeout: float
+    netns: str | None
     root: str
     source: str

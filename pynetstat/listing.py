@@ -18,7 +18,13 @@ else:
     Protocol = object
 
 # The fields of a record that only a look at the processes fills.
-OWNED = frozenset({"pid", "program", "processes", "unit", "container"})
+OWNED = frozenset({"pid", "program", "processes"})
+# Those that only --details fills: the first of a record, the others to be named alone.
+DETAILS = ("unit", "container", "pod", "published_for", "details")
+MORE_DETAILS = {
+    **{"container_name": "str", "runtime": "str", "command": "str", "executable": "str"},
+    **{"parent": "str", "started_at": "str"},
+}
 
 
 class Holder(NamedTuple):
@@ -56,6 +62,8 @@ class Report(Protocol):
     def warn(self, message: str, /) -> None: ...
 
     def error(self, path: str, error: OSError, /) -> None: ...
+
+    def fail(self, message: str, /) -> None: ...
 
     def unseen(self, what: str, why: str, count: int | None, /) -> None: ...
 
@@ -135,6 +143,8 @@ class Listing(NamedTuple):
 
     `collect(proc, options, outcome)` yields tables (and remarks); the heading is printed before
     the first table, so a collector that needs its file gives no table until the file is open.
+    `below(options)` are columns that the classic text prints on lines of their own below each
+    row, indented, where they are not empty; their text is safe.
     `names(options)` says which fields are looked up: {"local_host": ("host", "local_address")}.
     A listing that netstat prints as prose brings `text(tables, options)` for the classic format,
     which gives None where these options want columns after all.
@@ -153,3 +163,4 @@ class Listing(NamedTuple):
     owned: bool = False
     heading_once: bool = False
     identity: tuple[str, ...] = ()
+    below: Callable[[Any], Iterable[Column]] = lambda options: ()

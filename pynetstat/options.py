@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .settings import DEFAULTS
 
 TYPE_CHECKING = False  # typing is not needed to run
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOLS = ("tcp", "sctp", "udp", "udplite", "raw")  # in the order of netstat's sections
+LINUX = sys.platform.startswith("linux")
 NAMED = (*PROTOCOLS, "icmp")  # with those that are listed only where they are named
 OTHERS = ("packet", "netlink", "vsock")  # families that netstat does not know
 MODES = ("masquerade", "statistics", "route", "interfaces")  # the first one given wins
@@ -80,10 +83,18 @@ class Options:
     fail_if_empty: bool
     count_by: tuple[str, ...]
     top: int | None
+    # what else is told of sockets, and of which namespaces
+    netns: str | None
+    details: bool
+    tcp_info: bool
+    memory: bool
+    rates: bool
     # whom to ask
     root: str
     source: str
     resolve_timeout: float
+    internals: tuple[str, ...] = ()  # fields of kernel/internals.py that are read (Plan decides)
+    foreign: bool = False  # is it another namespace than ours that is read?
     # the diagnosis
     ignore: tuple[str, ...]
     limit: tuple[str, ...]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
-from .listing import OWNED, Listing
-from .options import MODES, OTHERS, Misuse, Options, nearest
+from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
+from .options import LINUX, MODES, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
+from .table import names_of
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -39,14 +40,24 @@ class Plan:
             fields |= self.filter.fields
             if self.filter.names_state:  # it replaces netstat's own choice of rows
                 implied["all"] = True
+        if options.details or not fields.isdisjoint((*DETAILS, *MORE_DETAILS)):
+            implied["details"] = implied["programs"] = True
         if options.context or not fields.isdisjoint(OWNED):
             implied["programs"] = True
-        if options.rounds or options.interval != 1.0:
+        if "netns" in fields and not options.netns:
+            implied["netns"] = "all"
+        internals = named_internals(options, fields)
+        if internals:
+            implied["internals"] = internals
+        if options.rates or not fields.isdisjoint(RATES):
+            implied["rates"] = True
+        if options.rounds or (options.interval != 1.0 and "rates" not in implied):
             implied["continuous"] = True
         self.options = options.replace(**implied) if implied else options
-        self.every = options.structured or "processes" in fields
+        self.every = options.structured or "processes" in fields or self.options.details
         self.listings = found(self.options)
         check(self)
+        check_places(self.options)
         if not self.alike(fields):
             self.options = self.options.replace(dump=False)
         elif self.filter:
@@ -64,6 +75,27 @@ class Plan:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
         return read <= TOLD_ALIKE
+
+
+RATES = frozenset({"rate_in", "rate_out"})
+
+
+def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
+    """The fields of sock_diag's attributes that this run reads; the kernel is asked for no more."""
+    rates = options.rates or not fields.isdisjoint(RATES)
+    whole = [name for name in ("tcp_info", "memory") if getattr(options, name) or name in fields]
+    if not (rates or whole or fields):
+        return ()
+    from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
+
+    names = {name: None for name in KINDS if name in fields}
+    if options.structured and options.columns:
+        whole = [name for name in whole if name in fields]
+    for name in whole:
+        names |= dict.fromkeys(TCP_NAMES if name == "tcp_info" else MEMORY_NAMES)
+    if rates:
+        names |= dict.fromkeys(RATE_NAMES)
+    return tuple(names)
 
 
 def found(options: Options) -> list[Listing]:
@@ -113,6 +145,14 @@ def wanted_routes(options: Options) -> list[tuple[str, str]]:
 
 
 # Mistakes: what no listing can answer, and options that would change nothing.
+
+
+def check_places(options: Options) -> None:
+    """Misuse for a place that is none, or more than one document can tell of."""
+    if options.netns == "":
+        raise Misuse("--netns takes a name, the number of a process, or all")
+    if options.netns == "all" and options.statistics and options.format == "json":
+        raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
 
 
 def check(plan: Plan) -> None:
@@ -166,6 +206,21 @@ def check_effects(options: Options) -> None:
             raise Misuse(f"--{setting.long} has no effect: {why}")
 
 
+def lists_sockets(options: Options) -> bool:
+    return not any(getattr(options, mode) for mode in MODES)
+
+
+def has_holders(options: Options) -> bool:
+    return lists_sockets(options) and options.source != "psutil" and LINUX
+
+
+def asks_kernel(options: Options, protocol: str = "") -> bool:
+    """True if Internet sockets, or those of this protocol, are listed by the kernel itself."""
+    there = protocol in options.protocols if protocol else options.protocols
+    return has_holders(options) and bool(there) and options.source != "proc"
+
+
+KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 HEADLESS = ("json", "jsonl", "records")  # formats without a header line
 # An option, when it has an effect, and why it has none otherwise.
 EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
@@ -193,6 +248,11 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
+    ("netns", lambda options: options.source != "psutil" and LINUX, "only Linux's tables tell it"),
+    ("details", has_holders, "it tells of the processes of sockets"),
+    ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
+    ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),
@@ -204,7 +264,7 @@ def check_filter(chosen: Any, listings: list[Listing]) -> None:
     """Misuse where no listing has what a part of the filter reads."""
     for listing in listings:
         chosen.check(listing.record)
-    known = {name for listing in listings for name in listing.record._fields}
+    known = {name for listing in listings for name in names_of(listing.record)}
     if "ifname" in known:
         known.add("dev")  # the interface by its other name
     for part in chosen.parts:
@@ -225,11 +285,13 @@ def check_names(plan: Plan) -> None:
         from .stages.count import count_fields
 
         valid = dict.fromkeys(count_fields(options.count_by))
+        every = {*valid, *(RATES if options.rates else ())}
     else:
         valid = dict.fromkeys(name for record in records for name in record._fields)
+        every = {name for record in records for name in names_of(record)}
     for name in names:
-        if name not in valid:
-            hint = nearest(name, valid)
+        if name not in every:
+            hint = nearest(name, sorted(every))
             raise Misuse(f"no field `{name}' here{hint}; the fields are: {', '.join(valid)}")
     numeric = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), False)
     for listing in plan.listings:

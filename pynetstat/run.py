@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from . import formats
 from .kernel.proc import Proc, reason
 from .listing import Layout, Listing, Missing, Piece, Section, Stop
-from .options import Options
+from .options import LINUX, Options
 from .outcome import Outcome, ignore
 from .plan import Plan
-from .table import Remark, Table, holdable, joined
+from .table import Remark, Table, holdable, joined, names_of
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ class Run:
         self.proc, self.outcome = proc, outcome
         self.owners: Any = None
         self.names: Any = None
+        self.places: Any = None
+        self.rates: Any = None
 
     def gather(self, number: int = 1) -> Iterator[Section]:
         """A section for each listing. Nothing is read before its tables are."""
@@ -83,22 +84,56 @@ class Run:
         if missing:
             self.outcome.unseen("table", missing, None)
         try:
+            if self.options.netns and not self.find_places():
+                return
+            if self.options.rates and self.rates is None:
+                self.look_first()
             if self.options.count_by:
                 yield self.counts()
                 return
             for listing in self.plan.listings:
                 if number > 1 and listing.heading_once:
                     listing = listing._replace(heading=no_heading)
-                yield Section(listing, self.counted(self.ordered(listing, self.rows(listing))))
-                if self.outcome.ended:
-                    return
+                for part in self.places.parts(listing) if self.places else (listing,):
+                    yield Section(part, self.counted(self.ordered(part, self.rows(part))))
+                    if self.outcome.ended:
+                        return
         finally:
+            if self.rates:
+                self.rates.end_round()
             if self.owners:
                 self.owners.close()
+
+    def find_places(self) -> bool:
+        """The namespaces of --netns; False where there is none such."""
+        from .stages.places import Places
+
+        try:
+            self.places = Places(self.proc, self.options, self.outcome)
+        except Stop as stop:
+            if self.outcome.library:
+                raise
+            self.outcome.end(f"pynetstat: {stop.message}", stop.status)
+            return False
+        return True
+
+    def look_first(self) -> None:
+        """With --rates: count all bytes, and wait; the listing then counts them again."""
+        from .stages.rates import Rates
+
+        inside = self.places.inside if self.places else do_here
+        self.rates = Rates(self.proc, self.outcome, inside)
+        self.rates.first_look()
+        time.sleep(self.options.interval)
+
+    def rated(self, table: Any) -> Any:
+        return self.rates.fill(table) if isinstance(table, Table) else table
 
     def rows(self, listing: Listing) -> Pieces:
         """The steps that were asked for, the cheap ones first."""
         tables = self.allowed(listing.collect(self.proc, self.options, self.outcome))
+        if self.rates:
+            tables = (self.rated(table) for table in tables)
         tables = kept(tables, self.plan.early)
         if self.options.programs and "program" in listing.record._fields and not listing.owned:
             tables = self.attribute(tables)
@@ -112,17 +147,19 @@ class Run:
 
         def tables() -> Pieces:
             for listing in self.plan.listings:
-                yield from self.rows(listing)
-                if self.outcome.ended:
-                    return
+                for part in self.places.parts(listing) if self.places else (listing,):
+                    yield from self.rows(part)
+                    if self.outcome.ended:
+                        return
 
-        table = count(tables(), self.options.count_by, self.options.top)
+        sums = ("rate_in", "rate_out") if self.options.rates else ()
+        table = count(tables(), self.options.count_by, self.options.top, sums)
         listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
         return Section(listing, self.counted(self.ordered(listing, iter([table]))))
 
     def ordered(self, listing: Listing, tables: Pieces) -> Pieces:
         """With --sort: the rows of each layout in that order."""
-        if not self.options.sort or not {*self.options.sort_keys} <= {*listing.record._fields}:
+        if not self.options.sort or not {*self.options.sort_keys} <= {*names_of(listing.record)}:
             yield from tables
             return
         from .stages.sort import sorted_table
@@ -193,6 +230,12 @@ class Run:
         self.owners.attribute(rows)
         if self.outcome.library and self.owners.failure:
             raise Stop(self.owners.failure)
+        if self.options.details:
+            from .stages.details import Facts
+
+            facts = Facts(self.proc)
+            for table in rows:
+                facts.fill(table)
         if self.options.structured:
             self.outcome.unowned += sum(map(unowned, rows))
             if self.outcome.unowned:
@@ -210,6 +253,10 @@ class Run:
         for table in tables:
             self.outcome.matched += len(table) if isinstance(table, Table) else 0
             yield table
+
+
+def do_here(look: Callable[[], None]) -> None:
+    look()
 
 
 def no_heading(options: Options) -> str:
@@ -286,9 +333,6 @@ def wait_for_reader(out: BinaryIO) -> None:
         ready = select.poll()
         ready.register(out.fileno(), select.POLLOUT)
         ready.poll()
-
-
-LINUX = sys.platform.startswith("linux")
 
 
 def no_tables(options: Options, proc: Proc) -> str:

@@ -255,6 +255,23 @@ SETTINGS = (
     Setting(PRINT, "-v --verbose", "Say which protocols are not there.", netstat=21),
     Setting(
         PRINT,
+        "--details",
+        "Every process that holds a socket, with its command line, start, systemd unit, container"
+        " and pod; brings -p.",
+    ),
+    Setting(
+        PRINT,
+        "--tcp-info",
+        "TCP's own numbers: round trip times, windows, retransmissions, bytes, congestion control.",
+    ),
+    Setting(PRINT, "--memory", "The memory of each socket, in bytes."),
+    Setting(
+        PRINT,
+        "--rates",
+        "Bytes per second of each tcp connection, from two looks --interval apart.",
+    ),
+    Setting(
+        PRINT,
         "--format",
         "classic (default), json, jsonl, csv, tsv, or a format of tabulate: simple, github, html,"
         " ...",
@@ -392,6 +409,14 @@ SETTINGS = (
         default=5.0,
         least=0,
         example="0.5",
+    ),
+    Setting(
+        PLACES,
+        "--netns",
+        "Of this network namespace, by its name, its container or a process in it, or of all.",
+        "text",
+        metavar="NAME|PID|all",
+        example="all",
     ),
     Setting(
         PLACES,

@@ -44,8 +44,7 @@ class Table:
         field = self[name]
         if name not in self.fields:
             return field
-        kind = str(self.record.__annotations__.get(name, "str"))
-        return decoded(field) if "str" in kind else field
+        return decoded(field) if "str" in kind_of(self.record, name) else field
 
     def pick(self, rows: Sequence[int]) -> Table:
         """The rows of these numbers, in this order. A field is picked when it is first read."""
@@ -70,6 +69,21 @@ def joined(record: Any, tables: Iterable[Table]) -> Table:
     names = dict.fromkeys(name for part in parts for name in part.fields)
     fields = {name: together(name) for name in names}
     return Table(record, sum(map(len, parts)), **fields)
+
+
+def names_of(record: Any) -> tuple[str, ...]:
+    """The fields that may be named: those of the record, and those that stand within one of
+    its fields or are shown only where they are named (`more` of the record's type)."""
+    more = getattr(record, "more", dict)
+    return (*record._fields, *more())
+
+
+def kind_of(record: Any, name: str) -> str:
+    """The type of a field, as it is annotated."""
+    kind = record.__annotations__.get(name)
+    if kind is None and hasattr(record, "more"):
+        kind = record.more().get(name)
+    return "str" if kind is None else str(kind)
 
 
 def holdable(table: Table) -> Sequence[int | None]:

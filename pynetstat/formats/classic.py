@@ -38,6 +38,7 @@ def rows(
 ) -> Iterator[bytes]:
     """Heading and header before the first table; each table's rows in one piece."""
     columns: Sequence[Column] = list(listing.columns(options))
+    below = list(listing.below(options))
     header = headed(listing.heading(options), columns) if options.header else b""
     for table in tables:
         if isinstance(table, Remark):
@@ -52,7 +53,16 @@ def rows(
         header = b""
         if len(table):
             for part, own in parts(table):
-                yield lines((own and own(options)) or columns, part).encode("latin-1", "replace")
+                text = lines((own and own(options)) or columns, part)
+                for column in below:
+                    text = with_lines(text, column.values(part))
+                yield text.encode("latin-1", "replace")
+
+
+def with_lines(text: str, below: Iterable[str]) -> str:
+    """The rows, each with the lines that belong below it."""
+    rows = zip(text.split("\n"), below)
+    return "".join("\n\t ".join((row, *more.split("\n") * bool(more))) + "\n" for row, more in rows)
 
 
 def headed(heading: str, columns: Iterable[Column]) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 from ..kernel.rights import sees_every_process
 from ..listing import Layout, Section
 from ..options import Options
-from ..table import Remark, Table
+from ..table import Remark, Table, names_of
 from ..text import cleaned, set_of, valid
 
 SCHEMA = "pynetstat/2"
@@ -90,8 +90,9 @@ def statistics(tables: Iterable[Table | Remark | Layout]) -> str:
 
 def chosen(table: Table, options: Options) -> list[str]:
     """The fields to show: all of the record, or those of --columns that it has."""
-    names: tuple[str, ...] = table.record._fields
-    return [name for name in options.columns if name in names] if options.columns else list(names)
+    if options.columns:
+        return [name for name in options.columns if name in names_of(table.record)]
+    return list(table.record._fields)
 
 
 def objects(table: Table, options: Options, record: str = "", separator: str = ",\n") -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..listing import Layout
 from ..options import Misuse
-from ..table import Remark, Table
+from ..table import Remark, Table, kind_of, names_of
 from .sort import by_family, sorted_table
 
 NETWORKS = {"local_network": "local_address", "remote_network": "remote_address"}
@@ -38,17 +38,22 @@ def count_fields(fields: Sequence[str]) -> list[str]:
 
 
 def count(
-    tables: Iterable[Table | Remark | Layout], fields: Sequence[str], top: int | None = None
+    tables: Iterable[Table | Remark | Layout],
+    fields: Sequence[str],
+    top: int | None = None,
+    sums: Sequence[str] = (),
 ) -> Table:
     """How many rows there are of each combination of values, the most frequent first.
 
     `remote_network/24` and `local_network/64` are networks of that many bits (IPv4 addresses
     mapped into IPv6 count as IPv4). Listings that lack one of the fields are not counted;
-    Misuse where all of them do.
+    Misuse where all of them do. The fields of `sums` are added up; what has most of them all
+    comes first.
     """
     groups = [group(text) for text in fields]
     numbers: Counter[tuple[Any, ...]] = Counter()
     shown: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    totals: dict[tuple[Any, ...], list[int | None]] = {}
     record, records = None, []
     for table in tables:
         if not isinstance(table, Table):
@@ -57,16 +62,24 @@ def count(
         if has(table.record, groups):
             record = table.record
             if len(table):
-                add(numbers, shown, [values(table, one) for one in groups])
+                columns = [values(table, one) for one in groups]
+                add(numbers, shown, columns)
+                if sums:
+                    add_up(totals, columns, [table[name] for name in sums])
     if record is None and records:
         raise Misuse(no_field(records, groups))
-    rows = sorted_table(counted(record, groups, numbers, shown), ["-count", *names(groups)])
+    counts = counted(record, groups, numbers, shown)
+    order = ["-count", *names(groups)]
+    if sums:
+        counts = with_sums(counts, sums, list(map(totals.get, numbers)))
+        order = [*(f"-{name}" for name in sums), *order]
+    rows = sorted_table(counts, order)
     return rows if top is None else rows.pick(range(min(top, len(rows))))
 
 
 def has(record: Any, groups: Sequence[Group]) -> bool:
     """True if this type of record has all fields that are counted by."""
-    return {one.field for one in groups} <= set(record._fields)
+    return {one.field for one in groups} <= set(names_of(record))
 
 
 def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -> None:
@@ -74,6 +87,29 @@ def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -
     keys = list(zip(*map(hashable, columns)))
     numbers.update(keys)
     shown.update(zip(keys, zip(*columns)))
+
+
+def add_up(
+    totals: dict[Any, list[int | None]],
+    columns: Sequence[Sequence[Any]],
+    fields: Sequence[Sequence[int | None]],
+) -> None:
+    """Add the fields of each row to those of its group; what is unknown adds nothing."""
+    for key, row in zip(zip(*map(hashable, columns)), zip(*fields)):
+        before = totals.get(key, [None] * len(row))
+        totals[key] = [old if new is None else new + (old or 0) for old, new in zip(before, row)]
+
+
+def with_sums(
+    counts: Table, sums: Sequence[str], totals: Sequence[list[int | None] | None]
+) -> Table:
+    make: Any = namedtuple
+    kind = make("Count", [*counts.record._fields, *sums])
+    kind.__annotations__ = {**counts.record.__annotations__, **dict.fromkeys(sums, "int")}
+    columns = {name: counts[name] for name in counts.record._fields}
+    for place, name in enumerate(sums):
+        columns[name] = [total and total[place] for total in totals]
+    return Table(kind, len(counts), **columns)
 
 
 def hashable(column: Sequence[Any]) -> Sequence[Any]:
@@ -98,8 +134,9 @@ def group(text: str) -> Group:
 
 def no_field(records: Sequence[Any], groups: Sequence[Group]) -> str:
     valid = dict.fromkeys(name for record in records for name in record._fields)
+    every = {name for record in records for name in names_of(record)}
     valid |= {f"{name}/BITS": None for name, field in NETWORKS.items() if field in valid}
-    wrong = [one.name for one in groups if one.field not in valid]
+    wrong = [one.name for one in groups if one.field not in every]
     what = wrong[0] if wrong else ",".join(names(groups))
     return f"cannot count by `{what}'; fields: {', '.join(valid)}"
 
@@ -150,8 +187,7 @@ def counted(record: Any, groups: Sequence[Group], numbers: Any, shown: dict[Any,
         raise Misuse(f"cannot count by {','.join(titles)}: a name is there twice")
     make: Any = namedtuple
     kind = make("Count", [*titles, "count"], defaults=[None] * (len(titles) + 1))
-    known = record.__annotations__ if record else {}
-    types = [known.get(one.field, "") for one in groups]
+    types = [kind_of(record, one.field) if record else "" for one in groups]
     kind.__annotations__ = {**dict(zip(titles, types)), "count": "int"}
     rows = [shown[key] for key in numbers]
     columns = dict(zip(titles, map(list, zip(*rows)))) if rows else {}

@@ -8,7 +8,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 from ..options import Misuse
-from ..table import Table
+from ..table import Table, names_of
 
 # Fields that hold an address or a network, which go by number and not by spelling.
 ADDRESSES = frozenset(
@@ -44,7 +44,7 @@ def sorted_table(table: Table, keys: Sequence[str]) -> Table:
 def check_keys(record: Any, keys: Iterable[str]) -> None:
     """Misuse, which lists the valid ones, where a key is not a field of the record."""
     for key in keys:
-        if key.removeprefix("-") not in record._fields:
+        if key.removeprefix("-") not in names_of(record):
             valid = ", ".join(record._fields)
             raise Misuse(f"cannot sort by `{key}'; fields of this listing: {valid}")
 

@@ -21,6 +21,7 @@ class Group(NamedTuple):
     family: str
     address: str | None = None
     users: int | None = None
+    netns: str | None = None
 
 
 # /proc/net/igmp as igmp_mc_seq_show() prints it, an interface and its groups by turns:

@@ -11,7 +11,7 @@ from ...cells import blank, known, named, numbered, owner_columns, signed, user_
 from ...kernel.decode import addresses, decimals, numbers, ports
 from ...kernel.proc import Proc, lines_of
 from ...kernel.states import STATES
-from ...listing import Column, Holder, Listing, Missing, Report, halves
+from ...listing import MORE_DETAILS, Column, Holder, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
 
@@ -85,11 +85,22 @@ class InetSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Holder] | None = None
+    netns: str | None = None
     unit: str | None = None
     container: str | None = None
-    netns: str | None = None
+    pod: str | None = None
+    published_for: dict[str, Any] | None = None
+    details: list[dict[str, Any]] | None = None
     tcp_info: dict[str, Any] | None = None
-    memory: dict[str, int] | None = None
+    memory: dict[str, int | None] | None = None
+    rate_in: int | None = None
+    rate_out: int | None = None
+
+    @staticmethod
+    def more() -> Mapping[str, str]:
+        from ...kernel.internals import KINDS
+
+        return {**MORE_DETAILS, **KINDS}
 
     def __str__(self) -> str:
         """`tcp 0.0.0.0%eth1:80 0.0.0.0:* LISTEN`: both ends, with the device as ss writes it."""
@@ -166,35 +177,56 @@ TABLES = {
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
+    skipped, tcp = frozenset[str](), None
+    if options.foreign or options.internals:
+        from . import attributes
+
+        skipped = attributes.nothing_of(proc, options)
+        tcp = attributes.Tcp(proc, options, outcome)
     for name in options.protocols:
+        if name in skipped:
+            continue
         if name == "sctp":
             from .sctp import collect as sctp
 
             yield from sctp(proc, options, outcome)
         else:
             missing = Missing(f"AF INET ({name})", proc.path(f"net/{name}"))
-            read = partial(sockets, proc, options, outcome, TABLES[name])
+            read = partial(sockets, proc, options, outcome, TABLES[name], tcp)
             yield from halves(options, missing, read)
 
 
 def sockets(
-    proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
+    proc: Proc, options: Options, outcome: Report, protocol: Protocol, tcp: Any, version: str
 ) -> Iterator[Table]:
     """One table, by the way that is quickest for what was asked."""
     if protocol.name == "tcp" and options.source in ("auto", "netlink"):
         from ...kernel.sockdiag import tcp_sockets
 
-        tables = tcp_sockets(proc, options, outcome, version)
+        tables = tcp.tables(version) if tcp else None
+        if tables is None:
+            tables = tcp_sockets(proc, options, outcome, version)
         if tables is not None:
-            yield from handshakes_once(from_netlink(protocol, version, tables))
+            rows = handshakes_once(from_netlink(protocol, version, tables))
+            yield from with_details(options, protocol, version, rows)
             return
     rows = read(proc, options, outcome, protocol, version)
+    if options.internals:
+        from .attributes import with_memory
+
+        rows = with_memory(proc, options, protocol.name, version, rows)
     if not proc.own:
         yield from rows
         return
-    rows = handshakes_once(once(rows))
+    yield from with_details(options, protocol, version, handshakes_once(once(rows)))
+
+
+def with_details(
+    options: Options, protocol: Protocol, version: str, rows: Iterator[Table]
+) -> Iterator[Table]:
+    """The tables of our own namespace, with what netlink tells too."""
     asks = options.source in ("auto", "netlink") and protocol.name != "icmp"
-    yield from detailed(protocol, version, rows, options.structured) if asks else rows
+    return detailed(protocol, version, rows, options.structured) if asks else rows
 
 
 def detailed(
@@ -491,8 +523,22 @@ def tail_columns(options: Options) -> Iterator[Column]:
         yield Column(" User       ", " %-10s", "uid user", user_cells, untrusted=True)
         yield Column("Inode     ", " %-10s", "inode", known)
     yield from owner_columns(options)
+    if options.rates:
+        yield Column(" In-B/s    ", " %-10s", "rate_in", known)
+        yield Column(" Out-B/s   ", " %-10s", "rate_out", known)
     if options.timers:
         yield Column(" Timer", " %s", "timer_text")
 
 
-SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names)
+def below(options: Options) -> Iterator[Column]:
+    if options.details:
+        from .holders import holder_lines
+
+        yield from holder_lines(options)
+    if options.tcp_info or options.memory:
+        from .attributes import lines
+
+        yield from lines(options)
+
+
+SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names, below=below)

@@ -41,6 +41,7 @@ class Interface(NamedTuple):
     address: str | None = None
     addr_info: list[dict[str, Any]] | None = None
     stats: dict[str, dict[str, int | None]] | None = None
+    netns: str | None = None
 
 
 # In the order of netstat's words, and of its letters. `P` stands for two of them.

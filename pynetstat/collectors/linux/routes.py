@@ -58,6 +58,7 @@ class Route(NamedTuple):
     nhid: int | None = None
     pref: str | None = None
     metrics: dict[str, int] | None = None
+    netns: str | None = None
 
 
 def opened(proc: Proc, name: str, family: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from ...cells import blank, known, owner_columns, which
 from ...kernel import sockdiag
 from ...kernel.decode import decimals, numbers
 from ...kernel.proc import Proc, lines_of
-from ...listing import Column, Listing, Missing, Report
+from ...listing import MORE_DETAILS, Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
 
@@ -43,9 +43,16 @@ class UnixSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
+    netns: str | None = None
     unit: str | None = None
     container: str | None = None
-    netns: str | None = None
+    pod: str | None = None
+    published_for: dict[str, Any] | None = None
+    details: list[dict[str, Any]] | None = None
+
+    @staticmethod
+    def more() -> Mapping[str, str]:
+        return MORE_DETAILS
 
 
 # A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:
@@ -280,4 +287,11 @@ def path_cells(paths: Sequence[str | None]) -> Iterable[str]:
     return [WORD.match(path.lstrip(" \t\v\f\r"))[0] if path else "" for path in paths]  # type: ignore[index]
 
 
-SOCKETS = Listing("unix", UnixSocket, collect, columns, heading)
+def below(options: Options) -> Iterator[Column]:
+    if options.details:
+        from .holders import holder_lines
+
+        yield from holder_lines(options)
+
+
+SOCKETS = Listing("unix", UnixSocket, collect, columns, heading, below=below)

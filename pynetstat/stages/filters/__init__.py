@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ...kernel.bytecode import Condition
-from ...listing import OWNED
+from ...listing import DETAILS, MORE_DETAILS, OWNED
 from ...options import Options
 from ...table import Table
 from .grammar import FilterError, Parser, no_state
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Filter", "FilterError", "from_options", "parse"]
 
 # What is known of a socket only when its owner, or a name, has been asked for.
-LATE = OWNED | {"user"}
+LATE = OWNED | {"user", *DETAILS, *MORE_DETAILS}
 
 
 class Filter:

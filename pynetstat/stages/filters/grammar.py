@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from ...listing import MORE_DETAILS
 from ...options import Misuse, nearest
 from ...text import printable
 from .hosts import autobound, host, port
@@ -25,6 +26,7 @@ from .terms import (
     STATES,
     Term,
     both,
+    container,
     device,
     either,
     held,
@@ -70,12 +72,22 @@ TERMS: dict[str, tuple[tuple[str, ...], str]] = {
     "sendq": (ORDER, "a number"),
     "netns": (SAME, "the name of a network namespace"),
     "unit": (LIKE, "the name of a unit"),
-    "container": (LIKE, "the name of a container"),
+    "container": (LIKE, "the id or the name of a container"),
+    "pod": (LIKE, "the uid of a pod"),
 }
 EXPECTED = f"expected a term ({', '.join(TERMS)}), not, or ("
 KEYWORDS = (*TERMS, "and", "or", "not", "state", "exclude")
 NUMBERS = {"inode": "inode", "recvq": "recv_q", "sendq": "send_q"}
 DEPTH = 60  # parentheses within parentheses
+
+
+RATES = {"rate_in": "float", "rate_out": "float"}
+
+
+def internal_kinds() -> dict[str, str]:
+    from ...kernel.internals import KINDS
+
+    return KINDS
 
 
 class FilterError(Misuse):
@@ -212,7 +224,7 @@ class Parser:
 
     def term(self, token: Token) -> Term:
         if token.name not in TERMS:
-            self.fail(token, self.unexpected(token))
+            return self.field(token)
         allowed, kind = TERMS[token.name]
         if not kind:
             return self.made(token, partial(autobound, self.root))
@@ -220,6 +232,22 @@ class Parser:
         take = self.pattern if how == "match" else self.operand
         wanted = take(f"{kind} after `{token.text}'")
         return self.made(wanted, partial(self.meaning, token, kind, how, wanted))
+
+    def field(self, token: Token) -> Term:
+        """A field of --details, --tcp-info, --memory or --rates by its own name."""
+        kind = {**MORE_DETAILS, **internal_kinds(), **RATES}.get(token.name, "")
+        if kind not in ("int", "float", "str"):
+            self.fail(token, self.unexpected(token))
+        if kind == "str":
+            how = self.operator(token, LIKE)
+            take = self.pattern if how == "match" else self.operand
+            wanted = take(f"a word after `{token.text}'")
+            return self.made(wanted, partial(text, token.name, how, wanted.text))
+        how = self.operator(token, ORDER)
+        wanted = self.operand(f"a number after `{token.text}'")
+        if not re.fullmatch(r"-?\d{1,20}", wanted.text, re.ASCII):
+            self.fail(wanted, f"expected a number after `{token.text}'")
+        return number(token.name, how, int(wanted.text))
 
     def made(self, token: Token, make: Callable[[], Term]) -> Term:
         try:
@@ -244,6 +272,8 @@ class Parser:
             return user(how, word)
         if name == "dev":
             return device(how, word, self.refusal(token))
+        if name == "container":
+            return container(how, word)
         return text(name, how, word)
 
     def refusal(self, token: Token) -> FilterError | None:

@@ -130,6 +130,14 @@ def same_container(wanted: str, container: str) -> bool:
     return container == wanted or (len(wanted) >= 12 and container.startswith(wanted))
 
 
+def container(how: str, wanted: str) -> Term:
+    """A container by its id, the beginning of that, or its name."""
+    by_id, by_name = (text(name, how, wanted) for name in ("container", "container_name"))
+    if how != "ne":
+        return either([by_id, by_name])
+    return both([by_id, negated(text("container_name", "eq", wanted))])
+
+
 SAME: dict[str, Callable[[str, str], bool]] = {
     "program": same_program,
     "proto": same_protocol,
