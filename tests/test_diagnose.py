@@ -631,7 +631,6 @@ def test_filters_narrow_it(tmp_path: Path) -> None:
         ("--fail-if-empty", 3, "--fail-if-empty does not go with --diagnose"),
         ("--no-header", 3, "this output has no header"),
         ("-N", 3, "--symbolic does not go with --diagnose"),
-        ("--resolve-timeout 3", 3, "--resolve-timeout does not go with --diagnose"),
         ("--columns foo", 3, "the fields are: rule, severity"),
         ("--filter dport==", 3, "expected"),
         ("-r", 3, "--diagnose looks at everything"),

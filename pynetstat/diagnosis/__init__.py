@@ -174,7 +174,7 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
 USED = {
     "filter", "state", "port", "pid", "program", "user", "root", "source", "interval", "format",
     "columns", "header", "ignore", "limit", "perfdata",
-    "all", "programs", "wide", "numeric_hosts", "numeric_ports", "numeric_users",
+    "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip
 
 
