@@ -194,6 +194,9 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
     ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
+    ("ignore", lambda options: False, "it goes with --diagnose"),
+    ("limit", lambda options: False, "it goes with --diagnose"),
+    ("perfdata", lambda options: False, "it goes with --diagnose"),
 )  # fmt: skip
 
 

@@ -121,9 +121,6 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
         return show_diagnosis
     if given["format"] == "openmetrics":
         raise Misuse("openmetrics goes with --diagnose")
-    for name in ("ignore", "limit", "perfdata"):
-        if given[name]:
-            raise Misuse(f"--{name} goes with --diagnose")
     from ..run import show
 
     return show

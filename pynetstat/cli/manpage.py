@@ -24,7 +24,8 @@ STATUS = (
           " address family; the output could not be written; nothing matched under"
           " --fail-if-empty. Under --diagnose: a warning."),
     ("2", "A filter, field or format that makes no sense. Under --diagnose: something critical."),
-    ("3", "An option that does not exist or is used wrongly. Under --diagnose: could not look."),
+    ("3", "An option that does not exist or is used wrongly. Under --diagnose: could not check,"
+          " or any mistake."),
     ("255", "A table is there but cannot be opened."),
 )  # fmt: skip
 

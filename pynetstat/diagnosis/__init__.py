@@ -15,6 +15,7 @@ from ..listing import Listing, Section
 from ..options import Misuse, Options, nearest
 from ..outcome import Outcome
 from ..run import put
+from ..settings import SETTINGS
 from ..table import Table
 from ..text import decode
 from . import attempts, connections, interfaces, kernel, listeners, ports, routes, udp
@@ -169,10 +170,23 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return warn_once
 
 
+# What the diagnosis heeds, and what asks for no more than it does anyway (-anpW)
+USED = {
+    "filter", "state", "port", "pid", "program", "user", "root", "source", "interval", "format",
+    "columns", "header", "ignore", "limit", "perfdata",
+    "all", "programs", "wide", "numeric_hosts", "numeric_ports", "numeric_users",
+}  # fmt: skip
+
+
 def fitting(options: Options) -> None:
-    """Misuse where options do not go with --diagnose."""
-    if options.sort or options.count_by or options.top:
-        raise Misuse("--sort, --count-by and --top do not go with --diagnose")
+    """Misuse where options do not go with --diagnose, or would do nothing."""
+    for setting in SETTINGS:
+        if setting.kind == "family" or setting.field in USED:
+            continue
+        if getattr(options, setting.field, setting.default) != setting.default:
+            raise Misuse(f"--{setting.long} does not go with --diagnose")
+    if not options.header and options.format in ("classic", "json", "jsonl", "openmetrics"):
+        raise Misuse("--no-header has no effect: this output has no header")
     for name in options.columns:
         if name not in Finding._fields:
             raise Misuse(f"no field `{name}' here; the fields are: {', '.join(Finding._fields)}")
