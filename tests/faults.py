@@ -492,13 +492,14 @@ for number in range(40):
 ready()
 """, f"{LO}; echo '50000 50039' > /proc/sys/net/ipv4/ip_local_port_range",
         says="40 of the 40 local ports"),
+    # connect() tries an even number of ports: of an odd range it misses one now and then.
     "a range eaten by listeners": Fault("port-exhaustion", {"critical"}, """
 kept += [socket.create_server(("", 50000 + n)) for n in range(9)]
 server = socket.create_server(("127.0.0.1", 8080))
-kept += pairs(server, 2)
+kept += pairs(server, 3)
 ready()
-""", f"{LO}; echo '50000 50010' > /proc/sys/net/ipv4/ip_local_port_range",
-        says="11 of the 11 local ports"),
+""", f"{LO}; echo '50000 50011' > /proc/sys/net/ipv4/ip_local_port_range",
+        says="12 of the 12 local ports"),
     "read to the end and never closed": Fault("close-wait-leak", {"warning"}, """
 server = socket.create_server(("127.0.0.1", 0), backlog=100)
 for client, end in pairs(server, 40):

@@ -65,7 +65,8 @@ def test_each_address_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_does_not_come_in_time_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is not waited for again in the next round."""
     resolver = install(monkeypatch, Resolver(slow=("10.0.0.2",)))
-    known, before = asking(timeout=0.3), set(threading.enumerate())
+    before = set(threading.enumerate())
+    known = asking(timeout=0.3)
     for _ in range(2):
         table = rows("10.0.0.1", "10.0.0.2")
         list(known.resolve([table], WANTED))
