@@ -22,7 +22,7 @@ def run(*options: str, **more: object) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["-q"], 3, "invalid option -- 'q'\n"),
+        (["-q"], 3, "invalid option -- 'q'; Windows' -q is -a here\n"),
         (["--ip6"], 3, "unrecognized option '--ip6'; did you mean --ip?\n"),
         (["-A", "foo"], 1, "Unknown address family `foo'.\n"),
         (["-A", "inet,"], 1, "Unknown address family `'.\n"),
@@ -30,7 +30,7 @@ def run(*options: str, **more: object) -> tuple[int, str, str]:
         (["-A", "foo", "-h"], 1, "Unknown address family `foo'.\n"),
         (["-?"], 3, "Usage: pynetstat"),
         (["-ri"], 3, "exclude each other"),
-        (["-rr"], 3, "exclude each other"),
+        (["-rr"], 3, "-r is there twice; give it once"),
         (["--format", "foo"], 2, "no format `foo'; there are: classic, json"),
         (["--columns", "foo", "-t"], 2, "no field `foo' here; the fields are: proto"),
         (["--sort", "foo", "-t"], 2, "no field `foo' here"),

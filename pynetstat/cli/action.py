@@ -24,7 +24,7 @@ USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --hel
 def fields(words: Sequence[str], name: str) -> dict[str, Any]:
     """Every field with its value, as the words of a command line say it; SystemExit where they
     end the program. `name` is the program's, for messages."""
-    reading = Reading(strict="POSIXLY_CORRECT" in os.environ)
+    reading = Reading("POSIXLY_CORRECT" in os.environ, sys.platform)
     try:
         for notice in reading.read(words):
             warn(notice)

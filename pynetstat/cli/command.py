@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import Any
 
 import click
@@ -37,7 +38,7 @@ class Netstat(click.Command):
 
     def half(self, ctx: click.Context, args: list[str]) -> None:
         """What half of a line says, as far as it makes sense."""
-        reading = Reading(strict="POSIXLY_CORRECT" in os.environ)
+        reading = Reading("POSIXLY_CORRECT" in os.environ, sys.platform)
         with contextlib.suppress(End):
             for _ in reading.read(args):
                 pass

@@ -9,6 +9,8 @@ from ..settings import FAMILY_OPTIONS, SETTINGS
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
     from typing import NamedTuple
+
+    from .manners import Manners
 else:
     from ..tuples import NamedTuple
 
@@ -36,12 +38,13 @@ ALONE = {"explain": "words"}
 class Bad(Exception):
     """An option that netstat does not know or that is used wrongly: exit status 3.
 
-    `name` is the word that was taken for a long option and is none.
+    `name` is the word that was taken for a long option and is none, `letter` the letter; `hint`
+    says what would be right.
     """
 
-    def __init__(self, message: str, name: str = "") -> None:
+    def __init__(self, message: str, name: str = "", letter: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.name = name
+        self.name, self.letter, self.hint = name, letter, hint
 
 
 class Word(NamedTuple):
@@ -51,30 +54,46 @@ class Word(NamedTuple):
     value: str | None = None
 
 
-def words(argv: Sequence[str], own: Mapping[str, bool], strict: bool = False) -> Iterator[Word]:
+def words(
+    argv: Sequence[str],
+    own: Mapping[str, bool],
+    strict: bool = False,
+    manners: Manners | None = None,
+) -> Iterator[Word]:
     """The options of a command line, in order; operands are passed over, as netstat does.
 
     `own` are our own long options, and whether each takes a value. netstat's abbreviations
-    go before them. `strict` is POSIXLY_CORRECT: the first operand ends the options.
+    go before them. `strict` is POSIXLY_CORRECT: the first operand ends the options. `manners`
+    are those of another system than Linux; there no operand is passed over.
     """
     rest = list(argv)
     while rest:
         word = rest.pop(0)
         if word == "--":
+            if manners:
+                for operand in rest:
+                    yield from manners.stray(operand)
             return
         if word.startswith("--"):
             yield long_option(word, rest, own)
-        elif word.startswith("-") and word != "-":
-            yield from short_options(word[1:], rest)
+        elif len(word) > 1 and word.startswith(("-", "/") if manners and manners.slash else "-"):
+            yield from short_options(word[1:], rest, manners)
+        elif manners:
+            yield from manners.stray(word)
         elif strict:
             return
 
 
-def short_options(letters: str, rest: list[str]) -> Iterator[Word]:
+def short_options(letters: str, rest: list[str], manners: Manners | None = None) -> Iterator[Word]:
     while letters:
         letter, letters = letters[0], letters[1:]
+        meant = manners.option(letter, letters, rest) if manners else None
+        if meant:
+            meaning, letters = meant
+            yield from meaning
+            continue
         if letter not in SHORT:
-            raise Bad(f"invalid option -- '{letter}'")
+            raise Bad(f"invalid option -- '{letter}'", letter=letter)
         if letter == "A":
             if not letters and not rest:
                 raise Bad("option requires an argument -- 'A'")

@@ -17,6 +17,8 @@ TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
     from typing import Any
 
+    from .manners import Manners
+
 BY_NAME = {setting.long: setting for setting in SETTINGS}
 PROTOCOL = BY_NAME["protocol"]
 
@@ -38,23 +40,27 @@ class Reading:
 
     The value is text as it was typed where the option takes one value, else what Options has:
     True, a count, a tuple of words. `strict` is POSIXLY_CORRECT: the first operand ends the
-    options.
+    options. `system` is sys.platform; off Linux a system has manners of its own.
     """
 
-    def __init__(self, strict: bool = False) -> None:
+    def __init__(self, strict: bool = False, system: str = "linux") -> None:
         self.strict = strict
+        self.manners = manners_of(system)
+        self.later: list[Word] = []  # what depends on the rest of the line
         self.said: dict[str, tuple[Setting, Any]] = {}
         self.modes = 0
 
     def read(self, argv: Sequence[str]) -> Iterator[str]:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
         try:
-            for word in words(argv, OWN, self.strict):
+            for word in words(argv, OWN, self.strict, self.manners):
                 yield from self.act(word)
         except Bad as bad:
-            known = [*(name for name, _ in LONG), *OWN]
-            hint = nearest(bad.name, known, "--{}") if bad.name else ""
-            raise End(3, f"{bad}{hint}", "usage") from bad
+            raise End(3, f"{bad}{hint(bad)}", "usage") from bad
+        self.settle()
+        if self.modes > 1 and sum(field in self.said for field in MODES) == 1:
+            mode = next(BY_NAME[field].letter for field in MODES if field in self.said)
+            raise End(3, f"-{mode} is there twice; give it once", "usage")
         if self.modes > 1:
             raise End(3, "-r, -i, -s and -M exclude each other; give one of them", "usage")
         if self.modes and "diagnose" in self.said:
@@ -74,6 +80,8 @@ class Reading:
             yield "netstat.c: Internal Error `longopts 1 range'."
         elif word.name == "protocol":
             yield from self.name_families(word.value or "")
+        elif word.name.startswith("-"):
+            self.later.append(word)
         else:
             self.say(BY_NAME[word.name], word.value)
 
@@ -90,6 +98,21 @@ class Reading:
         self.said[setting.field] = setting, value
         self.modes += setting.field in MODES
 
+    def settle(self) -> None:
+        """Letters of other systems whose meaning depends on the rest of the line."""
+        for name, text in self.later:
+            if name == "-I":
+                for field in ("interfaces", "all"):
+                    if field not in self.said:
+                        self.say(BY_NAME[field], None)
+                before = self.value(BY_NAME["filter"])
+                row = f'dev = "{text}"'
+                self.say(BY_NAME["filter"], f"({before}) and {row}" if before else row)
+            elif name == "-L":
+                self.said.pop("all", None)
+            elif name == "-b" and "interfaces" in self.said:
+                self.say(BY_NAME["extend"], None)
+
     def value(self, setting: Setting) -> Any:
         return self.said[setting.field][1] if setting.field in self.said else setting.default
 
@@ -103,6 +126,27 @@ class Reading:
                 yield "Too much address family arguments."
                 return
             self.say(PROTOCOL, name)
+
+
+def manners_of(system: str) -> Manners | None:
+    """None on Linux, where letters mean what net-tools says."""
+    if system.startswith("linux"):
+        return None
+    from .manners import SYSTEMS
+
+    return SYSTEMS.get(system)
+
+
+def hint(bad: Bad) -> str:
+    """What would be right instead of what is not known."""
+    if bad.name:
+        return nearest(bad.name, [*(name for name, _ in LONG), *OWN], "--{}")
+    if bad.letter:
+        from .manners import ELSEWHERE
+
+        known = ELSEWHERE.get(bad.letter)
+        return f"; {known}" if known else ""
+    return bad.hint
 
 
 def defaults() -> dict[str, Any]:

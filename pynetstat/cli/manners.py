@@ -1,0 +1,178 @@
+"""What letters and operands mean on other systems than Linux.
+
+A letter means what net-tools says wherever that has something to show. Where it never can on
+this system, or net-tools has no such letter, it means what this system's own netstat says.
+Linux has no table: there a command line means what net-tools says, and nothing else.
+"""
+
+from __future__ import annotations
+
+from .getopt import Bad, Word
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import NamedTuple
+else:
+    from ..tuples import NamedTuple
+
+Meaning = tuple[Word, ...]
+
+
+class Manners(NamedTuple):
+    """How the netstat of one system reads a command line, as far as net-tools' differs.
+
+    letters    letters without a value, and the options that they stand for
+    attached   letters that need a value, behind them or as the next word
+    following  letters that may have a value as the next word; without one they are net-tools'
+    operand    what an operand means, or None
+    slash      may options begin with / as well?
+    """
+
+    name: str
+    letters: Mapping[str, Meaning]
+    attached: Mapping[str, Callable[[str], Meaning | None]]
+    following: Mapping[str, Callable[[str], Meaning | None]]
+    operand: Callable[[str], Meaning | None]
+    slash: bool = False
+
+    def option(self, letter: str, letters: str, rest: list[str]) -> tuple[Meaning, str] | None:
+        """What a letter means here, and which letters are left; None where it is net-tools'.
+
+        `letters` stand behind it in the same word. What is taken from `rest` is removed.
+        """
+        if letter in self.attached:
+            text = letters or (rest.pop(0) if rest else "")
+            meaning = self.attached[letter](text)
+            if meaning is None:
+                raise Bad(f"-{letter} does not take `{text}' here", hint=TAKES[letter])
+            return meaning, ""
+        if letter in self.following and not letters and rest:
+            meaning = self.following[letter](rest[0])
+            if meaning is not None:
+                rest.pop(0)
+                return meaning, ""
+        if letter in self.letters:
+            return self.letters[letter], letters
+        return None
+
+    def stray(self, word: str) -> Meaning:
+        """What an operand means here. One that means nothing is Bad: netstat of Linux ignores
+        it, and lists something else than was asked."""
+        meaning = self.operand(word)
+        if meaning is None:
+            raise Bad(f"`{word}' is not an option{intention(word)}")
+        return meaning
+
+
+def intention(word: str) -> str:
+    """What someone who types this operand may have wanted."""
+    lower = word.lower()
+    if word.isdecimal():
+        return f"; did you mean --port {word} or --interval {word}?"
+    if lower in WINDOWS_PROTOCOLS:
+        return f"; did you mean -p {word}?"
+    near = [name for name in WINDOWS_PROTOCOLS if lower[:3] == name[:3]]
+    if near:
+        return f"; the protocols are {', '.join(WINDOWS_PROTOCOLS)}"
+    if lower in MAC_FAMILIES:
+        return f"; did you mean -A {MAC_FAMILIES[lower][0].value}?"
+    if "." in word or ":" in word:
+        return f"; did you mean --filter 'dst {word}'?"
+    return f"; did you mean --program {word}?"
+
+
+def protocol(name: str, family: str = "") -> Meaning:
+    """`-p tcp`: one protocol, and its programs."""
+    version = (Word("protocol", family),) if family else ()
+    return (Word("programs"), Word(name), *version)
+
+
+WINDOWS_PROTOCOLS = {
+    "tcp": protocol("tcp", "inet"),
+    "udp": protocol("udp", "inet"),
+    "ip": protocol("raw", "inet"),
+    "icmp": protocol("raw", "inet"),
+    "tcpv6": protocol("tcp", "inet6"),
+    "udpv6": protocol("udp", "inet6"),
+    "ipv6": protocol("raw", "inet6"),
+    "icmpv6": protocol("raw", "inet6"),
+}
+MAC_PROTOCOLS = {
+    "tcp": protocol("tcp"),
+    "udp": protocol("udp"),
+    "ip": protocol("raw"),
+    "icmp": protocol("raw"),
+    "icmp6": protocol("raw", "inet6"),
+    "ip6": protocol("raw", "inet6"),
+}
+MAC_FAMILIES = {
+    "inet": (Word("protocol", "inet"),),
+    "inet6": (Word("protocol", "inet6"),),
+    "unix": (Word("protocol", "unix"),),
+    "local": (Word("protocol", "unix"),),
+}
+
+
+def seconds(text: str) -> Meaning | None:
+    """A whole number of seconds between rounds."""
+    if text.isascii() and text.isdecimal() and int(text) > 0:
+        return (Word("interval", text),)
+    return None
+
+
+def one_interface(text: str) -> Meaning | None:
+    """`-I en0`: this interface, up or down."""
+    return (Word(ONE_INTERFACE, text),) if text else None
+
+
+# What no option of the table says; Reading settles it when the line is read to its end.
+ONE_INTERFACE = "-I"  # the row of one interface
+BYTES = "-b"  # with -i: bytes too
+QUEUES = "-L"  # listening sockets alone, whatever else is asked
+
+TAKES = {"f": "; it takes inet, inet6 or unix", "I": "; it takes the name of an interface"}
+
+SYSTEMS = {
+    "win32": Manners(
+        name="Windows",
+        letters={
+            "o": (Word("programs"),),
+            "b": (Word("programs"),),
+            "f": (Word("wide"),),
+            "q": (Word("all"),),
+            "?": (Word("help"),),
+        },
+        attached={},
+        following={"p": lambda text: WINDOWS_PROTOCOLS.get(text.lower())},
+        operand=seconds,
+        slash=True,
+    ),
+    "darwin": Manners(
+        name="macOS",
+        letters={
+            "L": (Word("listening"), Word("tcp"), Word(QUEUES)),
+            "b": (Word(BYTES),),
+        },
+        attached={"f": lambda text: MAC_FAMILIES.get(text), "I": one_interface},
+        following={"p": lambda text: MAC_PROTOCOLS.get(text), "w": seconds},
+        operand=lambda text: None,
+    ),
+}
+
+# Letters of other systems' netstat that net-tools has not, and what does the same here.
+ELSEWHERE = {
+    "b": "Windows' -b is -p here, and macOS' -ib is -ie",
+    "q": "Windows' -q is -a here",
+    "I": "-I NAME of macOS and BSD is --filter 'dev = NAME' -i here",
+    "L": "-L of macOS and BSD is -ltn here; Recv-Q is the length of the queue",
+    "P": "lsof's -P is -n here",
+    "T": "what follows lsof -i goes after --lsof here, as in --lsof TCP:443",
+    "m": "mbufs of macOS and BSD are not told here",
+    "B": "bpf of macOS and BSD is --packet here, on Linux",
+    "y": "connection templates of Windows are not told here",
+    "R": "reachability of macOS is not told here",
+    "H": "ss's -H is --no-header here",
+    "O": "ss's -O, one line for each socket, is how every socket is listed here",
+    "K": "pynetstat closes no sockets; ss -K does",
+}
