@@ -80,6 +80,8 @@ class Options:
     columns: tuple[str, ...]
     sort: tuple[str, ...]
     header: bool
+    layout: str
+    lsof: str | None
     fail_if_empty: bool
     count_by: tuple[str, ...]
     top: int | None
@@ -100,6 +102,7 @@ class Options:
     limit: tuple[str, ...]
     perfdata: bool
     # what Plan decides
+    tcp_states: tuple[str, ...] = ()  # with --lsof: which rows of tcp (Plan fills it)
     dump: bool = True  # may tcp sockets be read from the kernel's dump?
     condition: object = None  # what the kernel can check of the filter
 
@@ -178,7 +181,8 @@ class Options:
     @property
     def structured(self) -> bool:
         """Do we give records, with all their fields, instead of netstat's text?"""
-        return self.format != "classic" or bool(self.columns or self.count_by)
+        other = self.columns or self.count_by or self.layout or self.lsof is not None
+        return self.format != "classic" or bool(other)
 
 
 for name in DEFAULTS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
-from .options import LINUX, MODES, OTHERS, Misuse, Options, nearest
+from .options import LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 from .table import names_of
 
@@ -29,6 +29,8 @@ class Plan:
 
     def __init__(self, options: Options) -> None:
         self.filter = self.early = self.late = None
+        if options.layout or options.lsof is not None:
+            options = in_layout(options)
         fields = {*options.columns, *options.sort_keys, *options.count_by}
         implied: dict[str, Any] = {}
         if options.filtered:
@@ -98,6 +100,49 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def in_layout(options: Options) -> Options:
+    """What another program lists where nothing more is said. Misuse for what its layout has not."""
+    layout = f"--as {options.layout}" if options.layout else "--lsof"
+    if options.layout and options.lsof is not None:
+        raise Misuse("--as and --lsof exclude each other")
+    if options.format != "classic" or options.columns or options.count_by:
+        raise Misuse(f"{layout} is a layout of its own: no --format, --columns, --count-by")
+    for mode in ("masquerade", "statistics", "groups"):
+        if getattr(options, mode):
+            raise Misuse(f"{layout} has no layout for --{mode}")
+    named = any(getattr(options, name) for name in NAMED)
+    if options.lsof is not None:
+        if options.route or options.interfaces:
+            raise Misuse("--lsof lists sockets alone; no -r, no -i")
+        return selected(options)
+    windows = options.layout == "windows"
+    if options.route:
+        families = options.families or ("inet", "inet6")
+        numbers = {"numeric_hosts": True, "all": True} if windows else {}
+        return options.replace(families=families, **numbers)
+    if options.interfaces or named:
+        return options
+    if windows:  # without -a no sockets of UDP
+        return options.replace(tcp=True, udp=options.all)
+    return options if options.explicit else options.replace(families=("inet", "inet6", "unix"))
+
+
+def selected(options: Options) -> Options:
+    """The sockets that --lsof selects, whatever their state, with all that hold them."""
+    from .stages.filters.lsof import selection
+
+    chosen = selection(options.lsof or "")
+    parts = [f"({text})" for text in (options.filter, chosen.filter) if text]
+    return options.replace(
+        all=True,
+        programs=True,
+        families=chosen.families or options.families,
+        filter=" and ".join(parts) or None,
+        tcp_states=chosen.states,
+        **dict.fromkeys(chosen.protocols, True),
+    )
+
+
 def found(options: Options) -> list[Listing]:
     """What is listed, in order; the modules are imported now. In records the listings of one
     name stand together, each once."""
@@ -131,8 +176,9 @@ def wanted(options: Options) -> list[tuple[str, str]]:
 
 
 def wanted_routes(options: Options) -> list[tuple[str, str]]:
-    """The routing tables family by family, as named and as often as named."""
-    keys = []
+    """The routing tables family by family, as named and as often as named; Windows lists its
+    interfaces before them."""
+    keys = [("interfaces", "")] if options.layout == "windows" else []
     for family in options.families or ("inet",):
         if family not in ("inet", "inet6"):
             keys.append(("route", family))

@@ -59,6 +59,8 @@ def test_options_are_frozen() -> None:
 
 # Each option of ours with what gives it something to do
 ALONE = {
+    "layout": "-an --as windows",
+    "lsof": "-n --lsof TCP:17500",
     "filter": "-tan --filter dport=443",
     "state": "-tan --state close-wait",
     "port": "-tan --port 17500",

@@ -34,6 +34,7 @@ KINDS: dict[str, Any] = {
     "text": str | None,
     "program": str | None,
     "term": str | None,
+    "selection": str | None,
     "choice": str,
     "format": str,
     "directory": str,
@@ -121,7 +122,7 @@ def test_the_shell_completes_its_name(setting: Setting) -> None:
 
 @taking
 def test_the_shell_completes_its_value(setting: Setting) -> None:
-    if setting.kind in ("text", "integer", "seconds"):
+    if setting.kind in ("text", "integer", "seconds", "selection"):
         assert completions([f"--{setting.long}"], "") == []
         return
     example = {"program": Path(sys.executable).name, "fields": "proto,local_port", "count-by": ""}
@@ -146,7 +147,7 @@ def test_fields_are_completed_for_what_is_listed() -> None:
 
 def test_options_are_those_of_the_table() -> None:
     hints = typing.get_type_hints(Options)
-    for name in ("dump", "condition", "internals", "foreign"):  # which Plan decides
+    for name in ("dump", "condition", "internals", "foreign", "tcp_states"):  # which Plan decides
         del hints[name]
     kinds = {one.field: KINDS[one.kind] for one in SETTINGS if one.field in DEFAULTS}
     assert hints == kinds

@@ -136,7 +136,9 @@ def print_schema() -> int:
 def settled(given: dict[str, Any]) -> Options:
     """The options, where -n stands for all three of --numeric-* and --json for a format."""
     if given.pop("numeric"):
-        given |= {"numeric_hosts": True, "numeric_ports": True, "numeric_users": True}
+        given |= {"numeric_hosts": True, "numeric_ports": True}
+        # lsof's -n and -P are of hosts and ports; its users have names
+        given["numeric_users"] |= given["lsof"] is None
     if given.pop("json"):
         if given["format"] not in ("classic", "json"):
             raise Misuse(f"--json and --format {given['format']} contradict each other")

@@ -32,7 +32,7 @@ OWN = {
 }
 
 # Options that may stand at the end of the line without their value, and what it is then.
-ALONE = {"explain": "words"}
+ALONE = {"explain": "words", "lsof": ""}
 
 
 class Bad(Exception):
@@ -76,6 +76,8 @@ def words(
             return
         if word.startswith("--"):
             yield long_option(word, rest, own)
+        elif word[:6].lower() == "-stcp:":
+            yield Word("-sTCP", word)
         elif len(word) > 1 and word.startswith(("-", "/") if manners and manners.slash else "-"):
             yield from short_options(word[1:], rest, manners)
         elif manners:
@@ -114,7 +116,8 @@ def long_option(word: str, rest: list[str], own: Mapping[str, bool]) -> Word:
     if takes and not equals:
         if not rest and name not in ALONE:
             raise Bad(f"option '--{name}' requires an argument")
-        value = rest.pop(0) if rest else ALONE[name]
+        alone = not rest or (name in ALONE and rest[0].startswith("-"))
+        value = ALONE[name] if alone else rest.pop(0)
     if name in FAMILY_OPTIONS and name not in own:
         return Word("protocol", name) if name != "tcpip" else Word("tcpip")
     return Word(name, value if takes else None)

@@ -11,7 +11,7 @@ from .getopt import Bad, Word
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NamedTuple
 else:
     from ..tuples import NamedTuple
@@ -27,6 +27,7 @@ class Manners(NamedTuple):
     following  letters that may have a value as the next word; without one they are net-tools'
     operand    what an operand means, or None
     slash      may options begin with / as well?
+    whole      are these all letters that there are? Else the others are net-tools'
     """
 
     name: str
@@ -35,6 +36,7 @@ class Manners(NamedTuple):
     following: Mapping[str, Callable[[str], Meaning | None]]
     operand: Callable[[str], Meaning | None]
     slash: bool = False
+    whole: bool = False
 
     def option(self, letter: str, letters: str, rest: list[str]) -> tuple[Meaning, str] | None:
         """What a letter means here, and which letters are left; None where it is net-tools'.
@@ -54,6 +56,8 @@ class Manners(NamedTuple):
                 return meaning, ""
         if letter in self.letters:
             return self.letters[letter], letters
+        if self.whole:
+            raise Bad(f"{self.name} has no -{letter} that is known here", letter=letter)
         return None
 
     def stray(self, word: str) -> Meaning:
@@ -131,7 +135,12 @@ ONE_INTERFACE = "-I"  # the row of one interface
 BYTES = "-b"  # with -i: bytes too
 QUEUES = "-L"  # listening sockets alone, whatever else is asked
 
-TAKES = {"f": "; it takes inet, inet6 or unix", "I": "; it takes the name of an interface"}
+TAKES = {
+    "f": "; it takes inet, inet6 or unix",
+    "I": "; it takes the name of an interface",
+    "p": "; it takes a protocol, such as tcp or udp",
+    "w": "; it takes a number of seconds",
+}
 
 SYSTEMS = {
     "win32": Manners(
@@ -159,6 +168,78 @@ SYSTEMS = {
         operand=lambda text: None,
     ),
 }
+
+# All letters of a system's netstat, with --as
+BSD = Manners(
+    name="BSD",
+    letters={
+        "a": (Word("all"),),
+        "n": (Word("numeric"),),
+        "v": (Word("programs"), Word("verbose")),
+        "l": (Word("wide"),),
+        "W": (Word("wide"),),
+        "i": (Word("interfaces"), Word("all")),
+        "r": (Word("route"),),
+        "s": (Word("statistics"),),
+        "g": (Word("groups"),),
+        "b": (Word(BYTES),),
+        "d": (),
+        "L": (Word("listening"), Word("tcp"), Word(QUEUES)),
+    },
+    attached={
+        "f": lambda text: MAC_FAMILIES.get(text),
+        "p": lambda text: MAC_PROTOCOLS.get(text, ())[1:] or None,
+        "I": one_interface,
+        "w": seconds,
+    },
+    following={},
+    operand=lambda text: None,
+    whole=True,
+)
+AS = {
+    "windows": Manners(
+        name="Windows",
+        letters={
+            "a": (Word("all"),),
+            "n": (Word("numeric"),),
+            "o": (Word("programs"), Word("timers")),
+            "b": (Word("programs"), Word("extend")),
+            "f": (Word("wide"),),
+            "q": (Word("all"),),
+            "e": (Word("interfaces"),),
+            "r": (Word("route"),),
+            "s": (Word("statistics"),),
+            "?": (Word("help"),),
+        },
+        attached={"p": lambda text: WINDOWS_PROTOCOLS.get(text.lower(), ())[1:] or None},
+        following={},
+        operand=seconds,
+        slash=True,
+        whole=True,
+    ),
+    "macos": BSD._replace(name="macOS"),
+    "bsd": BSD._replace(
+        name="FreeBSD",
+        letters={
+            **BSD.letters,
+            "4": (Word("protocol", "inet"),),
+            "6": (Word("protocol", "inet6"),),
+            "u": (Word("protocol", "unix"),),
+        },
+    ),
+}
+
+
+def manners_of(argv: Sequence[str], system: str) -> Manners | None:
+    """Those that --as names anywhere in the line, else the system's."""
+    for place, word in enumerate(argv):
+        name = word.partition("=")[2]
+        if word == "--as":
+            name = argv[place + 1] if place + 1 < len(argv) else ""
+        if (word == "--as" or word.startswith("--as=")) and name in AS:
+            return AS[name]
+    return SYSTEMS.get(system)
+
 
 # Letters of other systems' netstat that net-tools has not, and what does the same here.
 ELSEWHERE = {

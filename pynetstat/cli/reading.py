@@ -45,7 +45,7 @@ class Reading:
 
     def __init__(self, strict: bool = False, system: str = "linux") -> None:
         self.strict = strict
-        self.manners = manners_of(system)
+        self.system = system
         self.later: list[Word] = []  # what depends on the rest of the line
         self.said: dict[str, tuple[Setting, Any]] = {}
         self.modes = 0
@@ -53,7 +53,8 @@ class Reading:
     def read(self, argv: Sequence[str]) -> Iterator[str]:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
         try:
-            for word in words(argv, OWN, self.strict, self.manners):
+            manners = other_manners(argv, self.system)
+            for word in words(argv, OWN, self.strict, manners):
                 yield from self.act(word)
         except Bad as bad:
             raise End(3, f"{bad}{hint(bad)}", "usage") from bad
@@ -110,6 +111,11 @@ class Reading:
                 self.say(BY_NAME["filter"], f"({before}) and {row}" if before else row)
             elif name == "-L":
                 self.said.pop("all", None)
+            elif name == "-sTCP":
+                if "lsof" not in self.said:
+                    raise End(3, f"`{text}' is lsof's; it goes with --lsof", "usage")
+                words = f"{self.value(BY_NAME['lsof'])} {text}"
+                self.said["lsof"] = BY_NAME["lsof"], words
             elif name == "-b" and "interfaces" in self.said:
                 self.say(BY_NAME["extend"], None)
 
@@ -128,13 +134,13 @@ class Reading:
             self.say(PROTOCOL, name)
 
 
-def manners_of(system: str) -> Manners | None:
-    """None on Linux, where letters mean what net-tools says."""
-    if system.startswith("linux"):
+def other_manners(argv: Sequence[str], system: str) -> Manners | None:
+    """None on Linux without --as: letters mean what net-tools says."""
+    if system.startswith("linux") and not any(word.startswith("--as") for word in argv):
         return None
-    from .manners import SYSTEMS
+    from .manners import manners_of
 
-    return SYSTEMS.get(system)
+    return manners_of(argv, system)
 
 
 def hint(bad: Bad) -> str:

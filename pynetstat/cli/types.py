@@ -123,6 +123,7 @@ TYPES: dict[str, type[Text]] = {
     "states": States,
     "program": Program,
     "term": Term,
+    "selection": Text,
     "choice": Text,
     "format": Format,
     "integer": Text,

@@ -106,4 +106,5 @@ CONVERSIONS: dict[str, Any] = {
     "format": format_name,
     "integer": integer,
     "seconds": seconds,
+    "selection": lambda setting, value: value or "",
 }

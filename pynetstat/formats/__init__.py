@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
+LAYOUTS = {"windows": "layouts.windows", "macos": "layouts.bsd", "bsd": "layouts.bsd"}
 OWN = ("classic", *STRUCTURED, "openmetrics")
 
 
@@ -23,7 +24,11 @@ def find(options: Options) -> Render:
     netstat's own text has its own columns: others, or counts, are a plain table.
     """
     module = "structured" if options.format in STRUCTURED else "tabular"
-    if options.format == "classic" and not (options.columns or options.count_by):
+    if options.lsof is not None:
+        module = "layouts.lsof"
+    elif options.layout:
+        module = LAYOUTS[options.layout]
+    elif options.format == "classic" and not (options.columns or options.count_by):
         module = "classic"
     render: Render = import_module(f".{module}", __name__).render
     return render

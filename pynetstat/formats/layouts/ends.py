@@ -1,0 +1,74 @@
+"""The ends of a socket as every layout needs them: names where they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ...listing import Layout, Section
+from ...options import Options
+from ...table import Remark, Table, joined
+from ...text import safe_cells
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from ...tuples import NamedTuple
+
+Pieces = Iterable["Table | Remark | Layout"]
+
+
+class End(NamedTuple):
+    """A host and a port in print; "" for an address or a port that is none.
+
+    `port` is a name where it has one and names were asked for. `inside` is an IPv4 address that
+    an IPv6 socket has.
+    """
+
+    host: str
+    port: str
+    family: str
+    inside: bool
+
+
+def ends(table: Table, side: str, options: Options) -> list[End]:
+    """One end of every socket of a table, "local" or "remote"."""
+    hosts: Iterable[Any] = table[f"{side}_address"]
+    ports: Iterable[Any] = table[f"{side}_port"]
+    if not options.numeric_hosts:
+        hosts = map(either, table[f"{side}_host"], hosts)
+    if not options.numeric_ports:
+        ports = map(either, table[f"{side}_service"], ports)
+    families = table["family"]
+    hosts, ports = safe_cells(map(shown, hosts)), safe_cells(map(shown, ports))
+    found = []
+    for host, port, family in zip(hosts, ports, families):
+        inside = host.startswith("::ffff:") and "." in host
+        none = host in ("0.0.0.0", "::", "*", "")
+        found.append(End("" if none else host, port, family, inside))
+    return found
+
+
+def either(name: Any, number: Any) -> Any:
+    return number if name is None else name
+
+
+def shown(value: Any) -> str:
+    """Nothing and port 0 are no value."""
+    return str(value) if value else ""
+
+
+def whole(tables: Pieces, record: Any) -> Table:
+    """All rows of a listing as one table."""
+    return joined(record, [table for table in tables if isinstance(table, Table)])
+
+
+def by_listing(sections: Iterable[Section]) -> Iterator[tuple[str, Table]]:
+    """Each listing by its name, with all of its rows."""
+    for listing, tables in sections:
+        yield listing.name, whole(tables, listing.record)
+
+
+def encoded(lines: Iterable[str]) -> bytes:
+    """Lines of text, one character for each byte."""
+    return "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")

@@ -1,0 +1,139 @@
+"""The layout of lsof -i: a row for each descriptor that a process has of a socket."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+
+from ...listing import Section
+from ...options import Options
+from ...table import Table
+from ...text import safe
+from .ends import End, encoded, ends, whole
+
+TYPE_CHECKING = False  # typing is not needed to run
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from ...tuples import NamedTuple
+
+HEADER = ("COMMAND", "PID", "USER", "FD", "TYPE", "DEVICE", "SIZE/OFF", "NODE", "NAME")
+
+
+class Row(NamedTuple):
+    """The cells of a row in print."""
+
+    command: str
+    pid: str
+    user: str
+    descriptor: str
+    type: str
+    device: str
+    size: str
+    node: str
+    name: str
+
+
+def render(
+    sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
+) -> Iterator[bytes]:
+    found: list[tuple[int, int, Row]] = []
+    for listing, tables in sections:
+        if listing.name == "sockets":
+            found += rows(whole(tables, listing.record), options)
+    found.sort(key=lambda row: row[:2])
+    yield encoded(aligned([row for _, _, row in found], options.header))
+
+
+def rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
+    pairs = zip(
+        table["processes"],
+        table["proto"],
+        table["state"],
+        table["inode"],
+        table["family"],
+        table["user"],
+        table["uid"],
+        ends(table, "local", options),
+        ends(table, "remote", options),
+    )
+    for holders, proto, state, inode, family, user, uid, local, remote in pairs:
+        tcp = proto.startswith("tcp")
+        if tcp and options.tcp_states and state not in options.tcp_states:
+            continue
+        name = f"{written(local)}->{written(remote)}" if remote.port else written(local)
+        name += f" ({state})" if tcp else " "
+        for holder in holders or ():
+            row = Row(
+                safe(command(holder.program, holder.pid, options)),
+                str(holder.pid),
+                owner(holder.pid, options) or safe(user or str(uid)),
+                "" if holder.fd is None else f"{holder.fd}u",
+                "IPv6" if family == "inet6" else "IPv4",
+                "" if inode is None else str(inode),
+                "0t0",
+                proto.rstrip("6").upper(),
+                name,
+            )
+            yield holder.pid, holder.fd or 0, row
+
+
+def command(program: str | None, pid: int, options: Options) -> str:
+    """The name that the kernel has for a process, at most 9 bytes of it, as lsof cuts it."""
+    name = program or "-"
+    if sys.platform.startswith("linux"):
+        try:
+            with open(f"{options.root}/{pid}/comm", "rb") as file:
+                name = file.read(64).decode("latin-1").removesuffix("\n")
+        except OSError:
+            pass
+    return name[:9].replace(" ", "\\x20")
+
+
+@cache
+def owner_number(pid: int, root: str) -> int | None:
+    try:
+        return os.stat(f"{root}/{pid}").st_uid
+    except OSError:
+        return None
+
+
+def owner(pid: int, options: Options) -> str:
+    """The user of a process, by its name where it has one and names are wanted; or nothing."""
+    number = owner_number(pid, options.root) if sys.platform.startswith("linux") else None
+    if number is None:
+        return ""
+    if not options.numeric_users:
+        import pwd
+
+        try:
+            return safe(pwd.getpwuid(number).pw_name)[:8]
+        except KeyError:
+            pass
+    return str(number)
+
+
+def written(end: End) -> str:
+    host = end.host.removeprefix("::ffff:") if end.inside else end.host
+    return f"{f'[{host}]' if ':' in host else host or '*'}:{end.port or '*'}"
+
+
+def aligned(found: Sequence[Row], header: bool) -> Iterator[str]:
+    """Each column as wide as its widest cell."""
+    lines = [Row(*HEADER), *found] if found else []
+    if not lines:
+        return
+    width = [max(map(len, cells)) for cells in zip(*lines)]
+    number = max([4, *(len(row.descriptor) - 1 for row in found)])
+    for at, row in enumerate(lines):
+        if at == 0 and not header:
+            continue
+        text = f"{row.descriptor} " if at == 0 else row.descriptor
+        descriptor = f"{text:>{number + 1}} "
+        yield (
+            f"{row.command:<{width[0]}} {row.pid:>{width[1]}} {row.user:>{width[2]}} {descriptor}"
+            f" {row.type:>{width[4]}} {row.device:>{width[5]}} {row.size:>{width[6]}}"
+            f" {row.node:>{width[7]}} {row.name}"
+        )
