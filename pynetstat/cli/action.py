@@ -30,6 +30,10 @@ def fields(words: Sequence[str], name: str) -> dict[str, Any]:
             warn(notice)
     except End as end:
         sys.exit(ended(end, name))
+    if reading.ignored and sys.stderr.isatty():  # scripts see no difference
+        from . import operands
+
+        warn(f"{name}: {operands.notice(reading.ignored, reading.said)}")
     given = defaults()
     try:
         for setting, value in reading.said.values():
