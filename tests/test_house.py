@@ -55,8 +55,9 @@ MAY: dict[str, tuple[str, ...]] = {
 }
 ABOVE = {
     "diagnosis": (*MAY,),
-    "__init__": (*MAY, "diagnosis"),
-    "cli": (*MAY, "diagnosis", "__init__"),
+    "overtime": (*MAY, "diagnosis"),
+    "__init__": (*MAY, "diagnosis", "overtime"),
+    "cli": (*MAY, "diagnosis", "overtime", "__init__"),
     "__main__": ("cli",),
 }
 
