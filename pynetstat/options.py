@@ -68,6 +68,10 @@ class Options:
     continuous: bool
     interval: float
     rounds: int | None
+    events: bool
+    save: str | None
+    diff: str | None
+    fail_on_change: bool
     # which rows
     filter: str | None
     state: tuple[str, ...]

@@ -267,10 +267,21 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
 
 
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
+STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
 HEADLESS = ("json", "jsonl", "records")  # formats without a header line
 # An option, when it has an effect, and why it has none otherwise.
 EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("top", lambda options: options.count_by, "it needs --count-by"),
+    ("fail_on_change", lambda options: options.diff, "it needs --diff"),
+    ("events", lambda options: not options.count_by, "counts neither open nor close"),
+    ("events", lambda options: not options.statistics, "counters neither open nor close"),
+    ("events", lambda options: not options.sort, "events come in the order of time"),
+    ("events", lambda options: not (options.save or options.diff), "a snapshot is of one moment"),
+    ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),
+    ("events", lambda options: not options.columns, "an event has its whole row"),
+    ("events", lambda options: not options.fail_if_empty, "--fail-if-empty is about rows"),
+    ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),
+    ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (
         "table",
         lambda options: any(what == "route" for what, _ in wanted(options)),

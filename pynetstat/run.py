@@ -38,9 +38,13 @@ def show(
         outcome.warn(f"({missing}; there is nothing to list.)")
     run = Run(plan, proc, outcome)
     render = formats.find(plan.options)
+    headed: set[str] = set()
+    framed = plan.options.repeated and plan.options.format in ("jsonl", "csv", "tsv")
     for number in rounds(plan.options):
         outcome.begin_round()
-        for piece in blocks(render(run.gather(number), plan.options, outcome.incomplete)):
+        frame = (Frame(number, now(), headed),) if framed else ()
+        sections = run.gather(number)
+        for piece in blocks(render(sections, plan.options, outcome.incomplete, *frame)):
             put(out, piece)
         put(out, flush=True)
         if run.owners and number == 1:
@@ -55,15 +59,37 @@ def show(
 
 
 def rounds(options: Options) -> Iterator[int]:
-    """The numbers of the rounds, from 1 on, each after a pause."""
+    """The numbers of the rounds, from 1 on. They begin at multiples of the interval, however long
+    each takes; where one takes longer than that, the next begins at the next multiple."""
     number = 1
+    due = time.monotonic()
     while True:
         yield number
         if not options.repeated or number == options.rounds:
             return
         gc.collect()  # the entry point turned it off
-        time.sleep(options.interval)
+        interval, moment = options.interval, time.monotonic()
+        due += interval
+        if interval and due < moment:
+            due += -(-(moment - due) // interval) * interval
+        time.sleep(max(due - moment, 0))
         number += 1
+
+
+class Frame:
+    """One of several rounds: its number, its time, and the listings whose header was written."""
+
+    def __init__(self, number: int, ts: str, headed: set[str]) -> None:
+        self.number, self.ts, self.headed = number, ts, headed
+
+
+def now() -> str:
+    """The time as RFC 3339, to the millisecond: 2026-11-26T09:30:00.123+00:00"""
+    seconds = time.time()
+    local = time.localtime(seconds)
+    zone = time.strftime("%z", local)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", local)
+    return f"{stamp}.{int(seconds % 1 * 1000):03d}{zone[:3]}:{zone[3:]}"
 
 
 class Run:

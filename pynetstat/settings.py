@@ -371,6 +371,31 @@ SETTINGS = (
         example="3",
     ),
     Setting(
+        AGAIN,
+        "--events",
+        "What opens, closes and changes, instead of the list again; brings -c.",
+        reach=OUTPUT,
+    ),
+    Setting(
+        AGAIN,
+        "--save",
+        "Write to this file, whole or not at all; json, unless --format says else.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="before.json",
+    ),
+    Setting(
+        AGAIN,
+        "--diff",
+        "What differs from a file that --save has written.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="before.json",
+    ),
+    Setting(AGAIN, "--fail-on-change", "With --diff: exit with 1 where it differs.", reach=OUTPUT),
+    Setting(
         DIAGNOSE,
         "--diagnose",
         "Look for trouble in two samples, --interval apart, and name the program that makes it."

@@ -34,6 +34,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "tuples": (),
     "settings": (),
     "keywords": (),
+    "fleet": (),  # what runs on other hosts stands alone
     "options": ("settings",),
     "table": ("text",),
     "listing": ("tuples", "options", "table"),
@@ -54,8 +55,9 @@ MAY: dict[str, tuple[str, ...]] = {
 }
 ABOVE = {
     "diagnosis": (*MAY,),
-    "__init__": (*MAY, "diagnosis"),
-    "cli": (*MAY, "diagnosis", "__init__"),
+    "overtime": (*MAY, "diagnosis"),
+    "__init__": (*MAY, "diagnosis", "overtime"),
+    "cli": (*MAY, "diagnosis", "overtime", "__init__"),
     "__main__": ("cli",),
 }
 

@@ -30,6 +30,10 @@ def fields(words: Sequence[str], name: str) -> dict[str, Any]:
             warn(notice)
     except End as end:
         sys.exit(ended(end, name))
+    if reading.ignored and sys.stderr.isatty():  # scripts see no difference
+        from . import operands
+
+        warn(f"{name}: {operands.notice(reading.ignored, reading.said)}")
     given = defaults()
     try:
         for setting, value in reading.said.values():
@@ -116,11 +120,22 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
 
         if given["continuous"] or given["rounds"]:
             raise Misuse("--diagnose takes its two samples once: no -c, no --count")
+        for name in ("events", "save", "diff", "fail_on_change"):
+            if given[name]:
+                raise Misuse(f"--{name.replace('_', '-')} goes with a listing, not with --diagnose")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
     if given["format"] == "openmetrics":
         raise Misuse("openmetrics goes with --diagnose")
+    if given["events"]:
+        from ..overtime.events import show as show_events
+
+        return show_events
+    if given["save"] or given["diff"]:
+        from ..overtime.snapshot import show as show_snapshot
+
+        return show_snapshot
     from ..run import show
 
     return show

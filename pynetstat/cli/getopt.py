@@ -59,8 +59,10 @@ def words(
     own: Mapping[str, bool],
     strict: bool = False,
     manners: Manners | None = None,
+    ignored: list[str] | None = None,
 ) -> Iterator[Word]:
-    """The options of a command line, in order; operands are passed over, as netstat does.
+    """The options of a command line, in order; operands are passed over, as netstat does, and
+    entered in `ignored`.
 
     `own` are our own long options, and whether each takes a value. netstat's abbreviations
     go before them. `strict` is POSIXLY_CORRECT: the first operand ends the options. `manners`
@@ -84,6 +86,8 @@ def words(
             yield from manners.stray(word)
         elif strict:
             return
+        elif ignored is not None:
+            ignored.append(word)
 
 
 def short_options(letters: str, rest: list[str], manners: Manners | None = None) -> Iterator[Word]:

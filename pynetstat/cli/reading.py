@@ -49,12 +49,13 @@ class Reading:
         self.later: list[Word] = []  # what depends on the rest of the line
         self.said: dict[str, tuple[Setting, Any]] = {}
         self.modes = 0
+        self.ignored: list[str] = []  # operands
 
     def read(self, argv: Sequence[str]) -> Iterator[str]:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
         try:
             manners = other_manners(argv, self.system)
-            for word in words(argv, OWN, self.strict, manners):
+            for word in words(argv, OWN, self.strict, manners, self.ignored):
                 yield from self.act(word)
         except Bad as bad:
             raise End(3, f"{bad}{hint(bad)}", "usage") from bad

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from ..options import Options
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    from typing import Any
-
-    Render = Callable[[Iterable[Any], Options, Callable[[], Any]], Iterator[bytes]]
+    Render = Callable[..., Iterator[bytes]]
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
 LAYOUTS = {"windows": "layouts.windows", "macos": "layouts.bsd", "bsd": "layouts.bsd"}

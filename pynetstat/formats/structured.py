@@ -27,10 +27,11 @@ Incomplete = Callable[[], list[dict[str, Any]]]
 
 
 def render(
-    sections: Iterable[Section], options: Options, incomplete: Incomplete
+    sections: Iterable[Section], options: Options, incomplete: Incomplete, frame: Any = None
 ) -> Iterator[bytes]:
     """The format that the options name. A document of json streams, and ends whole even where
-    a listing broke off: what is missing then stands in `incomplete`."""
+    a listing broke off: what is missing then stands in `incomplete`. In a `frame` of several the
+    rows of jsonl begin with `ts` and `round`, and csv has a first column `ts` and one header."""
     if options.format == "json":
         yield from document(sections, options, incomplete)
         return
@@ -40,9 +41,12 @@ def render(
             if not isinstance(table, Table):
                 continue
             if options.format == "jsonl":
-                yield objects(table, options, record=listing.name, separator="\n").encode()
+                yield objects(table, options, listing.name, "\n", frame).encode()
             else:
-                yield separated(table, options, header=first)
+                headed = frame and listing.name in frame.headed
+                yield separated(table, options, first and not headed, frame.ts if frame else "")
+                if frame:
+                    frame.headed.add(listing.name)
             first = False
         first = True  # another listing has a header of its own
 
@@ -95,13 +99,21 @@ def chosen(table: Table, options: Options) -> list[str]:
     return list(table.record._fields)
 
 
-def objects(table: Table, options: Options, record: str = "", separator: str = ",\n") -> str:
+def objects(
+    table: Table,
+    options: Options,
+    record: str = "",
+    separator: str = ",\n",
+    frame: Any = None,
+) -> str:
     """The rows as JSON objects. What all rows have alike, most of a record's fields, is written
     once. One join over all values: 90 ms for 100,000 rows; with a pattern for each row 118."""
     if not len(table):
         return ""
     pieces: list[Iterable[str]] = []  # one after the other they give a row
     same = f'{{"record": "{record}", ' if record else "{"  # in all rows, up to the next value
+    if frame and frame.ts:
+        same += f'"ts": "{frame.ts}", "round": {frame.number}, '
     for name in chosen(table, options):
         field = table.readable(name)
         same += f'"{name}": '
@@ -146,14 +158,15 @@ def plain(value: Any, written: Callable[[str], str] = str) -> Any:
 # csv and tsv
 
 
-def separated(table: Table, options: Options, header: bool) -> bytes:
+def separated(table: Table, options: Options, header: bool, ts: str = "") -> bytes:
     text = io.StringIO()
     dialect = "excel-tab" if options.format == "tsv" else "excel"
     writer = csv.writer(text, dialect, lineterminator="\r\n" if dialect == "excel" else "\n")
     names = chosen(table, options)
     if header and options.header:
-        writer.writerow(names)
-    writer.writerows(zip(*[cells(table.readable(name)) for name in names]))
+        writer.writerow(["ts", *names] if ts else names)
+    columns = [cells(table.readable(name)) for name in names]
+    writer.writerows(zip(repeat(ts, len(table)), *columns) if ts else zip(*columns))
     return text.getvalue().encode()
 
 

@@ -1,0 +1,1 @@
+"""What changes over time: events, and snapshots that are compared."""

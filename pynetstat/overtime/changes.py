@@ -1,0 +1,187 @@
+"""What tells one row from another, and what has changed between two lists of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
+
+from ..listing import Listing, Section
+from ..options import Options
+from ..table import Remark, Table
+from ..text import cleaned
+
+Row = dict[str, Any]
+
+
+class Change(NamedTuple):
+    """A row that has come, gone or changed. `ts` is when it was seen (RFC 3339), `listing` the
+    name of its listing, `row` the row as it is or last was, `previous` the row before."""
+
+    event: str
+    ts: str
+    listing: str
+    row: Row
+    previous: Row | None = None
+
+
+# What tells one row from every other, by listing; where a Listing does not say it itself.
+ENDS = ("proto", "local_address", "local_port", "remote_address", "remote_port")
+ROUTE = ("family", "table", "dst", "metric", "dev", "source")
+IDENTITY = {
+    "sockets": ("netns", *ENDS),
+    "unix": ("inode",),
+    "interfaces": ("ifname",),
+    "routes": ROUTE,
+    "route_cache": ROUTE,
+    "groups": ("ifname", "family", "address"),
+    "statistics": ("section", "name"),
+}
+# What moves by itself, or depends on who looks and how: no change of a row.
+MOVING = frozenset(
+    (
+        *("pid", "program", "processes", "unit", "container", "recv_q", "send_q", "timer"),
+        *("inode", "listener", "accept_queue", "refcnt", "ref", "use", "drops", "stats"),
+        *("expires_ms", "vr", "vs", "tcp_info", "memory", "user", "peer_inode", "init_seq"),
+        *("delta", "previous_delta", "local_host", "local_service", "remote_host"),
+        "remote_service",
+    )
+)
+# None there may mean that the kernel did not tell this time, which is no change.
+TOLD_BY_NETLINK = frozenset(("backlog", "dual_stack", "dev", "uid"))
+
+
+def identity_of(listing: Listing) -> tuple[str, ...]:
+    """The fields that tell a row from every other; all that does not move, where none are known."""
+    fields = listing.record._fields
+    known = listing.identity or IDENTITY.get(listing.name, ())
+    chosen = known or tuple(name for name in fields if name not in MOVING)
+    return tuple(name for name in chosen if name in fields)
+
+
+def hashable(value: Any) -> Any:
+    """Lists and objects, which JSON has, as what a set can hold."""
+    if isinstance(value, dict):
+        return tuple((name, hashable(part)) for name, part in value.items())
+    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
+
+
+def key_of(row: Row, names: Iterable[str]) -> tuple[Any, ...]:
+    return tuple(hashable(row.get(name)) for name in names)
+
+
+def moved(old: Row, new: Row, names: Iterable[str]) -> list[str]:
+    """The fields of these names that are not what they were."""
+    changed = (name for name in names if hashable(old.get(name)) != hashable(new.get(name)))
+    return [
+        name
+        for name in changed
+        if name not in TOLD_BY_NETLINK or None not in (old.get(name), new.get(name))
+    ]
+
+
+def compared(
+    old: Sequence[Row], new: Sequence[Row], identity: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, Row, Row | None]]:
+    """(event, row, previous) for each row that was added, removed or changed.
+
+    Several rows may have one identity (SO_REUSEPORT): those that are alike are the same row, and
+    the rest are paired in their order.
+    """
+    before: dict[Any, list[Row]] = {}
+    for row in old:
+        before.setdefault(key_of(row, identity), []).append(row)
+    left: list[tuple[Any, Row]] = []
+    for row in new:
+        key = key_of(row, identity)
+        others = before.get(key, [])
+        same = next((at for at, one in enumerate(others) if not moved(one, row, names)), None)
+        if same is None:
+            left.append((key, row))
+        else:
+            others.pop(same)
+    for key, row in left:
+        others = before.get(key, [])
+        yield ("changed", row, others.pop(0)) if others else ("added", row, None)
+    for row in chain.from_iterable(before.values()):
+        yield "removed", row, None
+
+
+# What is printed
+
+
+def section(
+    changes: Iterable[Change], listings: Sequence[Listing], named: Sequence[str] = ()
+) -> Section:
+    """The changes as a listing of their own, for every format; `named` as for described()."""
+    known = {listing.name: identity_of(listing) for listing in listings}
+    listing = Listing(
+        "changes",
+        Change,
+        lambda *_: iter(()),
+        lambda _: (),
+        lambda _: "",
+        text=partial(lines, known, named),
+    )
+    rows = list(changes)
+    fields = dict(zip(Change._fields, map(list, zip(*rows))))
+    return Section(listing, iter([Table(Change, len(rows), **fields)]))
+
+
+SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+def lines(
+    known: dict[str, tuple[str, ...]],
+    named: Sequence[str],
+    tables: Iterable[Table | Remark],
+    options: Options,
+) -> Iterator[str]:
+    """A line for each change: a sign, or the time and a word; the row; what it was before."""
+    for table in tables:
+        for change in table if isinstance(table, Table) else ():
+            identity = known[change.listing]
+            sign = SIGNS.get(change.event)
+            start = f"{sign} {change.listing}:" if sign else f"{change.ts} {change.event:<7}"
+            text = f"{start} {described(change, identity, named)}"
+            yield printable(text)
+
+
+def printable(text: str) -> str:
+    """Harmless text, in the kernel's way of one character per byte, as classic text has it."""
+    return cleaned(text).encode("utf-8", "replace").decode("latin-1")
+
+
+def described(change: Change, identity: Sequence[str], named: Sequence[str] = ()) -> str:
+    """The row by what tells it apart, and by its owner; what it was before. `named` are fields
+    that the user asked to be compared too."""
+    row, old = change.row, change.previous
+    if "local_port" in identity and "remote_port" in identity:
+        here, there = (end(row, side) for side in ("local", "remote"))
+        parts = [str(row["proto"]), here, there, row.get("state")]
+    elif change.listing == "unix":
+        parts = ["unix", row.get("type"), row.get("path"), row.get("state")]
+    else:
+        parts = [f"{name}={short(row[name])}" for name in identity if row.get(name) is not None]
+        if change.event != "changed":
+            parts += [f"{name}={row[name]}" for name in ("gateway", "value") if row.get(name)]
+    if row.get("program") or row.get("pid"):
+        parts.append(f"{row.get('pid')}/{row.get('program')}")
+    text = " ".join(str(part) for part in parts if part is not None)
+    if old is None:
+        return text
+    names = [name for name in row if name not in MOVING or name in named]
+    was = [
+        f"{name} {short(old.get(name))} -> {short(row[name])}" for name in moved(old, row, names)
+    ]
+    return f"{text} ({', '.join(was)})" if was else text
+
+
+def end(row: Row, side: str) -> str:
+    """192.0.2.1:80, 0.0.0.0:*"""
+    return f"{row.get(f'{side}_address')}:{row.get(f'{side}_port') or '*'}"
+
+
+def short(value: Any) -> str:
+    return "none" if value is None else str(value)

@@ -1,0 +1,182 @@
+"""--save and --diff: what is listed now as a file, and how it differs from such a file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+from .. import formats
+from ..kernel.proc import reason
+from ..listing import Stop
+from ..options import Options
+from ..outcome import ignore
+from ..plan import Plan
+from ..run import now, put, rounds
+from ..run import show as show_listing
+from .changes import MOVING, Change, Row, compared, identity_of, section
+
+LARGEST = 1 << 30  # bytes of a snapshot that is read: 2,000,000 sockets
+TROUBLE = 2  # the exit status of --diff where it cannot compare, as diff has it
+
+
+def show(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
+) -> int:
+    """Compare with a snapshot, save one, or both; the exit status."""
+    Plan(options)  # what makes no sense is said of the options as they were given
+    plain = options.replace(save=None, diff=None, fail_on_change=False)
+    if options.diff is None:
+        return save_rounds(plain, str(options.save), warn, progress)
+    plan = Plan(plain.replace(format="json", columns=(), sort=(), header=True))
+    try:
+        old = snapshot_of(read_file(options.diff), options.diff, warn)
+        needed(plan, options.diff, old)
+    except Stop as stop:
+        warn(stop.message)
+        return stop.status
+    text = io.BytesIO()
+    status = show_listing(plan.options, text, warn, progress)
+    new = json.loads(text.getvalue())
+    if status and not options.fail_if_empty:
+        for missing in new.get("incomplete", ()):
+            if missing["what"] == "table":
+                return TROUBLE
+    changes = list(differences(plan, options, old, new))
+    render = formats.find(options.replace(columns=()))
+    shown = options.replace(columns=())
+    for piece in render([section(changes, plan.listings, options.columns)], shown, list):
+        put(out, piece)
+    put(out, flush=True)
+    if options.save is not None:
+        write_file(options.save, text.getvalue())
+    return 1 if changes and options.fail_on_change else 0
+
+
+def save_rounds(
+    options: Options, path: str, warn: Callable[[str], None], progress: Callable[[str], None]
+) -> int:
+    """The output of each round as the file; json where no format was named."""
+    if options.format == "classic":
+        options = options.replace(format="json")
+    status = 0
+    once = options.replace(continuous=False, rounds=None, interval=1.0)
+    for _ in rounds(Plan(options).options):
+        text = io.BytesIO()
+        status = show_listing(once, text, warn, progress)
+        write_file(path, text.getvalue())
+        if status:
+            break
+    return status
+
+
+def differences(
+    plan: Plan, options: Options, old: dict[str, Any], new: dict[str, Any]
+) -> Iterator[Change]:
+    """Listing by listing. Fields of --columns count as changes even where they move."""
+    moment = now()
+    for listing in {one.name: one for one in plan.listings}.values():
+        before, after = rows_of(old, listing.name), rows_of(new, listing.name)
+        if before is None or after is None:
+            continue
+        fields = listing.record._fields
+        names = [name for name in fields if name not in MOVING or name in options.columns]
+        identity = identity_of(listing)
+        for event, row, previous in compared(before, after, identity, names):
+            yield Change(event, moment, listing.name, row, previous)
+
+
+def needed(plan: Plan, path: str, old: dict[str, Any]) -> None:
+    """Stop where the snapshot has not what is to be compared."""
+    for listing in plan.listings:
+        if rows_of(old, listing.name) is None:
+            why = f"it has no {listing.name}; compare with a snapshot saved by the same options"
+            raise Stop(f"pynetstat: {path}: {why}", TROUBLE)
+
+
+def rows_of(document: dict[str, Any], name: str) -> list[Row] | None:
+    """The rows of a listing; None where the snapshot has none of it."""
+    found = document.get(name)
+    if name == "statistics" and isinstance(found, dict):
+        return [
+            {"section": section, "name": counter, "value": value}
+            for section, counters in found.items()
+            for counter, value in counters.items()
+        ]
+    return found
+
+
+def snapshot_of(text: bytes, path: str, warn: Callable[[str], None]) -> dict[str, Any]:
+    """What --save has written; Stop for anything else."""
+    try:
+        document = json.loads(text)
+        fine = str(document["schema"]).startswith("pynetstat/")
+        for name, rows in document.items():
+            if isinstance(rows, list):
+                fine = fine and all(isinstance(row, dict) for row in rows)
+            elif name == "statistics":
+                fine = fine and all(isinstance(counters, dict) for counters in rows.values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        fine = False
+    if not fine:
+        why = "this is no snapshot; `--save FILE' writes one"
+        raise Stop(f"pynetstat: {path}: {why}", TROUBLE) from None
+    for missing in document.get("incomplete", ()):
+        if missing.get("what") == "table":
+            warn(f"pynetstat: {path}: the snapshot is incomplete: {missing.get('reason')}")
+    return dict(document)
+
+
+def read_file(path: str) -> bytes:
+    try:
+        # what is no file (a FIFO without a writer) is not waited for
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Stop(f"pynetstat: {path}: this is not a file", TROUBLE)
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise Stop(f"pynetstat: {path}: {reason(error)}", TROUBLE) from error
+    if len(text) > LARGEST:
+        raise Stop(f"pynetstat: {path}: larger than {LARGEST >> 20} MiB", TROUBLE)
+    return text
+
+
+def write_file(path: str, text: bytes) -> None:
+    """The whole file or nothing: written beside it, then renamed. The mode of a file that is
+    there stays; a new one has what the umask allows."""
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Stop(f"pynetstat: {path}: this is not a file", 1)
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".pynetstat-", dir=os.path.dirname(path))
+        with open(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), mode_for(path))
+        os.replace(name, path)
+        name = ""
+    except OSError as error:
+        raise Stop(f"pynetstat: {path}: {reason(error)}") from error
+    finally:
+        if name:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
+def mode_for(path: str) -> int:
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(os.stat(path).st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,383 @@
+"""Over time: rounds, events, snapshots and what differs from them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Tree, needs_ip, needs_namespaces, needs_root, tcp_file, tcp_row
+from runner import invoke
+
+from pynetstat.cli import main
+from pynetstat.collectors import CATALOGUE, PORTABLE, find
+from pynetstat.options import Options
+from pynetstat.overtime.changes import compared, identity_of
+from pynetstat.overtime.events import Watched
+from pynetstat.run import rounds
+
+PYNETSTAT = [sys.executable, "-m", "pynetstat"]
+
+
+def pynetstat(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PYNETSTAT, *words], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+# Rounds
+
+
+def test_jsonl_frames(proc_tree: Tree) -> None:
+    root = str(proc_tree(tcp=tcp_file(2), tcp6=tcp_file(0)))
+    words = ("-tan", "--proc", root, "--count", "3", "--interval", "0", "--format", "jsonl")
+    rows = list(map(json.loads, invoke(main, list(words)).stdout.splitlines()))
+    assert [row["round"] for row in rows] == [1, 1, 2, 2, 3, 3]
+    assert len({row["ts"] for row in rows}) <= 3 and rows[0]["ts"][10] == "T"
+    once = json.loads(invoke(main, [*words[:3], "--format", "jsonl"]).stdout.splitlines()[0])
+    assert "round" not in once and once == {k: v for k, v in rows[0].items() if k in once}
+
+
+def test_csv_has_one_header(proc_tree: Tree) -> None:
+    root = str(proc_tree(tcp=tcp_file(2), tcp6=tcp_file(0)))
+    words = ["-tan", "--proc", root, "--count", "3", "--interval", "0", "--format", "csv"]
+    rows = list(csv.reader(io.StringIO(invoke(main, words).stdout)))
+    assert rows[0][:2] == ["ts", "proto"] and len(rows) == 7
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert all(row[1] == "tcp" for row in rows[1:])
+
+
+@pytest.mark.timing
+def test_rounds_do_not_drift() -> None:
+    options = Options(tcp=True, continuous=True, interval=0.1, rounds=6)
+    start, begun = time.monotonic(), []
+    for _ in rounds(options):
+        begun.append(time.monotonic() - start)
+        time.sleep(0.05)
+    # at multiples of the interval; a busy machine may leave one out, and shifts no other
+    assert all(abs(at - round(at / 0.1) * 0.1) < 0.04 for at in begun), begun
+
+
+def test_a_round_that_takes_too_long_is_left_out() -> None:
+    options = Options(tcp=True, continuous=True, interval=0.05, rounds=3)
+    start, begun = time.monotonic(), []
+    for _ in rounds(options):
+        begun.append(time.monotonic() - start)
+        time.sleep(0.06)
+    assert begun[1] >= 0.1 and begun[2] >= 0.2
+
+
+# Identity
+
+
+@pytest.mark.parametrize("key", [*CATALOGUE, *PORTABLE["darwin"], *PORTABLE["win32"]], ids=str)
+def test_every_listing_has_an_identity(key: tuple[str, str]) -> None:
+    listing = find(*key)
+    identity = identity_of(listing)
+    assert identity and set(identity) <= set(listing.record._fields)
+
+
+def test_rows_of_one_identity() -> None:
+    """Two sockets share a port: one more is one more, and one that changed is paired."""
+    old = [{"port": 80, "uid": 1}, {"port": 80, "uid": 2}]
+    new = [{"port": 80, "uid": 2}, {"port": 80, "uid": 1}, {"port": 80, "uid": 2}]
+    names = ("port", "uid")
+    assert list(compared(old, new, ("port",), names)) == [("added", new[2], None)]
+    assert list(compared(new, old, ("port",), names)) == [("removed", new[2], None)]
+    other = [{"port": 80, "uid": 1}, {"port": 80, "uid": 3}]
+    assert list(compared(old, other, ("port",), names)) == [("changed", other[1], old[1])]
+
+
+# Snapshots
+
+
+def test_a_new_listener(tmp_path: Path, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    file = str(tmp_path / "before.json")
+    choice = ("-tln", "--filter", f"sport = {port}")
+    assert pynetstat(*choice, "--save", file).returncode == 0
+    done = pynetstat(*choice, "--diff", file, "--fail-on-change")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    listener.close()
+    done = pynetstat(*choice, "--diff", file, "--fail-on-change")
+    assert done.returncode == 1
+    assert done.stdout == f"- sockets: tcp 127.0.0.1:{port} 0.0.0.0:* LISTEN\n"
+    assert pynetstat(*choice, "--diff", file).returncode == 0
+    found = json.loads(pynetstat(*choice, "--diff", file, "--json").stdout)["changes"]
+    assert [(one["event"], one["row"]["local_port"]) for one in found] == [("removed", port)]
+
+
+def test_diff_and_save_at_once(tmp_path: Path, proc_tree: Tree) -> None:
+    file = str(tmp_path / "state.json")
+    root = str(proc_tree(tcp=tcp_file(2), tcp6=tcp_file(0)))
+    words = ["-tan", "--proc", root]
+    assert invoke(main, [*words, "--save", file]).exit_code == 0
+    proc_tree(tcp=tcp_file(3))
+    both = [*words, "--diff", file, "--save", file, "--fail-on-change"]
+    first, second = invoke(main, both), invoke(main, both)
+    assert (first.exit_code, first.stdout.count("\n")) == (1, 1)
+    assert (second.exit_code, second.stdout) == (0, "")
+
+
+def test_a_state_that_changed_and_queues_that_do_not_count(tmp_path: Path, proc_tree: Tree) -> None:
+    file = str(tmp_path / "state.json")
+    heading = tcp_file(0)[0]
+    root = str(proc_tree(tcp=[heading, tcp_row(0, state=1)], tcp6=[heading]))
+    words = ["-tan", "--proc", root]
+    invoke(main, [*words, "--save", file])
+    row = tcp_row(0, state=1).replace("00000000:00000000", "00000005:00000007", 1)
+    proc_tree(tcp=[heading, row])
+    assert invoke(main, [*words, "--diff", file]).stdout == ""
+    asked = invoke(main, [*words, "--diff", file, "--columns", "recv_q"]).stdout
+    assert asked.endswith("(recv_q 0 -> 7)\n")
+    proc_tree(tcp=[heading, tcp_row(0, state=8)])
+    text = invoke(main, [*words, "--diff", file]).stdout
+    assert text.endswith("CLOSE_WAIT (state ESTABLISHED -> CLOSE_WAIT)\n")
+
+
+@needs_root
+@needs_ip
+@needs_namespaces
+def test_a_changed_route_and_a_removed_interface(tmp_path: Path) -> None:
+    script = f"""
+    set -e
+    ip link set lo up; ip link add one type veth peer mate; ip link set mate up
+    ip link add two type veth peer three
+    ip link set one up; ip addr add 192.0.2.1/24 dev one
+    ip route add 198.51.100.0/24 via 192.0.2.2
+    p="{sys.executable} -m pynetstat"
+    $p -rn --save {tmp_path}/r; $p -ain --save {tmp_path}/i
+    ip route change 198.51.100.0/24 via 192.0.2.3; ip link del two
+    $p -rn --diff {tmp_path}/r; $p -ain --diff {tmp_path}/i
+    """
+    done = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+    route, *gone = done.stdout.splitlines()
+    assert route.startswith("~ routes: ") and "dst=198.51.100.0/24" in route
+    assert "gateway 192.0.2.2 -> 192.0.2.3" in route
+    assert sorted(gone) == ["- interfaces: ifname=three", "- interfaces: ifname=two"]
+
+
+def test_statistics(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text('{"schema": "pynetstat/2", "statistics": {"Tcp": {"NoSuch": 1}}}')
+    lines = invoke(main, ["-s", "--diff", str(file)]).stdout.splitlines()
+    assert "- statistics: section=Tcp name=NoSuch value=1" in lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "{}", '{"schema": 1}', '{"schema": "pynetstat/2", "sockets": [1]}'),
+        *('{"schema": "pynetstat/2"}', "[" * 100_000, '{"schema": "pynetstat/2", "statistics": 3}'),
+    ],
+    ids=range(9),
+)
+def test_what_is_no_snapshot(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text(text)
+    done = pynetstat("-tln", "--diff", str(file))
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert str(file) in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--diff", "--save"])
+def test_what_is_no_file(tmp_path: Path, option: str) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, tmp_path, tmp_path / "none" / "file"):
+        done = pynetstat("-tln", option, str(path))
+        assert done.returncode in (1, 2) and done.stderr.count("\n") == 1
+        assert str(path) in done.stderr and "Traceback" not in done.stderr
+    assert stat.S_ISFIFO(os.stat(fifo).st_mode) and os.listdir(tmp_path) == ["fifo"]
+
+
+def test_the_text_of_a_snapshot_is_harmless(tmp_path: Path) -> None:
+    file = tmp_path / "bad.json"
+    row = {"proto": "tcp\x1b[2J", "local_address": "\u202e", "program": "a\nb\ud800", "pid": 1}
+    file.write_text(json.dumps({"schema": "pynetstat/2", "sockets": [row]}))
+    text = pynetstat("-tln", "--diff", str(file), "--filter", "sport = 1").stdout
+    assert text == "- sockets: tcp?[2J ?:* None:* 1/a?b?\n"
+
+
+def test_the_mode_of_a_saved_file(tmp_path: Path) -> None:
+    file = tmp_path / "one.json"
+    invoke(main, ["-tln", "--save", str(file)])
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~mask
+    file.chmod(0o640)
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    invoke(main, ["-tln", "--save", str(link)])
+    assert link.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_a_saved_file_is_whole_whenever_the_run_is_killed(tmp_path: Path, proc_tree: Tree) -> None:
+    root = str(proc_tree(tcp=tcp_file(300), tcp6=tcp_file(0)))
+    file = tmp_path / "one.json"
+    words = ["-tan", "--proc", root, "--save", str(file)]
+    assert invoke(main, words).exit_code == 0
+    for number in range(20):
+        script = [*PYNETSTAT, *words, "--interval", "0"]
+        run = subprocess.Popen(script, stderr=subprocess.DEVNULL)
+        time.sleep(0.15 + number * 0.017)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert len(json.loads(file.read_bytes())["sockets"]) == 300
+    assert len(list(tmp_path.glob(".pynetstat-*"))) <= 20
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-tan --fail-on-change",
+        "-tan --events --json",
+        "-tan --events --count-by state",
+        "-s --events",
+        "-tan --events --save x",
+        "-tan --events --sort proto",
+        "-tan --diff x -c",
+        "-tan --diff x --count-by state",
+        "--diagnose --save x",
+    ],
+)
+def test_what_makes_no_sense(words: str) -> None:
+    result = invoke(main, words.split())
+    assert result.exit_code in (2, 3) and result.stdout == "" and result.stderr.count("\n") == 1
+
+
+# Events
+
+
+def row(inode: int, state: str = "ESTABLISHED", **more: Any) -> dict[str, Any]:
+    fields = {"proto": "tcp", "local_address": "a", "local_port": 1, "remote_address": "b"}
+    record = find("sockets", "inet").record
+    return {
+        **dict.fromkeys(record._fields),
+        **fields,
+        "remote_port": 2,
+        "inode": inode,
+        "state": state,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rounds", "events"),
+    [
+        ([row(5), row(5)], ""),
+        ([row(5), None], ""),
+        ([row(5), None, None, None], "closed"),
+        ([row(5), None, row(5)], ""),  # the kernel left it out once
+        ([row(5), None, row(6)], "closed opened"),
+        ([None, row(5)], "opened"),
+        ([row(5), row(6)], "closed opened"),  # the port was used again
+        ([row(0, "SYN_RECV"), row(0), row(5)], "changed"),  # a handshake, then accept()
+        ([row(5), row(0, "TIME_WAIT"), row(6)], "closed opened"),
+        ([row(5), row(5, "CLOSE_WAIT"), row(0, "LAST_ACK"), None, None], "changed changed closed"),
+        ([row(0, "LAST_ACK"), row(0, "SYN_RECV")], "closed opened"),
+        ([row(5, recv_q=1), row(5, recv_q=2)], ""),
+    ],
+)
+def test_what_is_an_event(rounds: list[dict[str, Any] | None], events: str) -> None:
+    watched = Watched(find("sockets", "inet"))
+    found = []
+    for number, one in enumerate(rounds):
+        rows = [] if one is None else [dict(one)]
+        found += [change.event for change in watched.step(rows, "", number == 0)]
+    assert " ".join(found) == events
+
+
+def test_the_program_is_remembered() -> None:
+    watched = Watched(find("sockets", "inet"))
+    steps = [[row(5, pid=7, program="x")], [row(0, "LAST_ACK")], [], []]
+    changes = [list(watched.step(rows, "", at == 0)) for at, rows in enumerate(steps)]
+    assert changes[3][0].event == "closed" and changes[3][0].row["pid"] == 7
+
+
+CONNECTIONS = 1000
+
+
+@needs_namespaces
+@pytest.mark.timing
+def test_a_thousand_connections(tmp_path: Path) -> None:
+    """Each lives longer than the interval: exactly as many open, and as many close."""
+    with socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS) as server:
+        port = server.getsockname()[1]
+        done = threading.Event()
+
+        def accept() -> None:
+            held = []
+            while not done.is_set():
+                server.settimeout(0.2)
+                try:
+                    held.append(server.accept()[0])
+                except TimeoutError:
+                    continue
+            for one in held:
+                one.close()
+
+        words = ["-tn", "--events", "--filter", f"dport = {port}", "--format", "jsonl"]
+        output = tmp_path / "events"
+        with output.open("w") as file:
+            watch = subprocess.Popen([*PYNETSTAT, *words, "--interval", "0.1"], stdout=file)
+            thread = threading.Thread(target=accept)
+            thread.start()
+            time.sleep(2)
+            for _ in range(10):
+                some = [
+                    socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS // 10)
+                ]
+                time.sleep(1)
+                for one in some:
+                    one.close()
+            done.set()
+            thread.join()
+            time.sleep(3)
+            watch.terminate()
+            watch.wait()
+    events = [json.loads(line)["event"] for line in output.read_text().splitlines()]
+    assert events.count("opened") == events.count("closed") == CONNECTIONS
+
+
+def test_something_starts_to_listen() -> None:
+    words = ["-tlnp", "--events", "--interval", "0.1"]
+    watch = subprocess.Popen([*PYNETSTAT, *words], stdout=subprocess.PIPE, text=True)
+    assert watch.stdout is not None
+    time.sleep(1.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        line = next(one for one in watch.stdout if f":{port} " in one)
+    gone = next(one for one in watch.stdout if f":{port} " in one and "closed" in one)
+    watch.terminate()
+    watch.wait()
+    watch.stdout.close()
+    own = f"tcp 127.0.0.1:{port} 0.0.0.0:* LISTEN {os.getpid()}/"
+    assert f" opened  {own}" in line and f" closed  {own}" in gone
+
+
+def test_the_schema_knows_changes(tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    file = tmp_path / "s.json"
+    file.write_text('{"schema": "pynetstat/2", "statistics": {"Tcp": {"NoSuch": 1}}}')
+    document = json.loads(invoke(main, ["-s", "--diff", str(file), "--json"]).stdout)
+    schema = json.loads(invoke(main, ["--json-schema"]).stdout)
+    jsonschema.validate(document, schema)
+    assert document["changes"]
