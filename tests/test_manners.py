@@ -98,7 +98,7 @@ def test_one_interface() -> None:
         (WINDOWS, "-y", "invalid option -- 'y'; connection templates"),
         (MAC, "-an 80", "did you mean --port 80"),
         (MAC, "-an -- 80", "did you mean --port 80"),
-        (MAC, "-an inet", "did you mean -A inet?"),
+        (MAC, "-an inet", "did you mean --inet?"),
         (MAC, "-an -f", "-f does not take `' here; it takes inet"),
         (MAC, "-an -f ipx", "-f does not take `ipx' here"),
         (MAC, "-nP -iTCP", "invalid option -- 'P'; lsof's -P is -n here"),

@@ -7,6 +7,7 @@ Linux has no table: there a command line means what net-tools says, and nothing 
 
 from __future__ import annotations
 
+from . import operands
 from .getopt import Bad, Word
 
 TYPE_CHECKING = False  # typing is not needed to run
@@ -76,14 +77,12 @@ def intention(word: str) -> str:
         return f"; did you mean --port {word} or --interval {word}?"
     if lower in WINDOWS_PROTOCOLS:
         return f"; did you mean -p {word}?"
-    near = [name for name in WINDOWS_PROTOCOLS if lower[:3] == name[:3]]
-    if near:
+    if any(lower[:3] == name[:3] for name in WINDOWS_PROTOCOLS):
         return f"; the protocols are {', '.join(WINDOWS_PROTOCOLS)}"
-    if lower in MAC_FAMILIES:
-        return f"; did you mean -A {MAC_FAMILIES[lower][0].value}?"
-    if "." in word or ":" in word:
+    if "." in word or (":" in word and not word.startswith(":")):
         return f"; did you mean --filter 'dst {word}'?"
-    return f"; did you mean --program {word}?"
+    meant = operands.likely(word, ()) or f"--program {word}"
+    return f"; did you mean {meant}?"
 
 
 def protocol(name: str, family: str = "") -> Meaning:
