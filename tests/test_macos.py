@@ -558,6 +558,15 @@ def test_routes_of_ipv6() -> None:
     ]
 
 
+def test_a_route_for_one_interface_is_marked() -> None:
+    """Of two default routes the one with Apple's I is for sockets bound to that interface."""
+    parts = (inet4("0.0.0.0"), inet4("10.0.2.2"), mask())
+    both = (0, rtsock.IFSCOPE)
+    data = b"".join(message(*parts, bits=7, flags=U | G | flags) for flags in both)
+    lines = listed_routes(routes.INET, data).lines[2:]
+    assert [line.split()[3] for line in lines] == ["UG", "UGI"]
+
+
 def test_the_records_of_routes() -> None:
     ask = sysctls(numbers2=ROUTES)
     options = Options(format="records")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import needs_namespaces
 
 from pynetstat.cli.reading import End, Reading
 
@@ -143,3 +146,32 @@ def test_linux_does_not_load_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+LEAK = """
+import loopback, socket, subprocess, sys
+loopback.set_up()
+server = socket.socket(); server.bind(("127.0.0.1", 8080)); server.listen(200)
+kept = []
+for _ in range(int(sys.argv[1])):
+    client = socket.create_connection(("127.0.0.1", 8080)); kept.append(server.accept()[0])
+    client.close()
+words = [sys.executable, "-m", "pynetstat", "--diagnose", "--source", "psutil", "--interval", "0.2"]
+sys.exit(subprocess.run([*words, "--ignore", "no-default-route"]).returncode)
+"""
+
+
+@needs_namespaces
+@pytest.mark.parametrize("connections", [0, 60])
+def test_a_leak_is_found_where_no_queue_is_told(connections: int) -> None:
+    """By state and owner. What this source can never tell makes no status of 3."""
+    here = Path(__file__).parent
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", LEAK, str(connections)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}"},
+    )
+    assert done.returncode == (1 if connections else 0), done.stdout + done.stderr
+    assert ("WARNING close-wait-leak" in done.stdout) is bool(connections)
+    assert "UNKNOWN" not in done.stdout

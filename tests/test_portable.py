@@ -413,7 +413,7 @@ QUIRKS: dict[str, tuple[Listing, Options, FakePsutil, list[str], list[str]]] = {
         NUMERIC.replace(tcp=True, programs=True, extend=1),
         FakePsutil([tcp(("10.0.0.1", 80), pid=7), tcp(("10.0.0.1", 81), pid=4)], [HOLDER]),
         [
-            "tcp - - 10.0.0.1:80 0.0.0.0:* LISTEN HOST\\me - 7/svc.exe",
+            "tcp - - 10.0.0.1:80 0.0.0.0:* LISTEN me - 7/svc.exe",
             "tcp - - 10.0.0.1:81 0.0.0.0:* LISTEN - - 4/-",
         ],
         [],
@@ -692,9 +692,9 @@ def test_interfaces_of_windows() -> None:
     assert result.lines == [
         *TITLES,
         "Ethernet 2       1500        4      5      7 -             3      6      8      - RU",
-        "Loopback Pseudo  1500      - no statistics available -                        LRU",
+        "Loopback Pseudo-Interface 1  1500      - no statistics available -                        LRU",
         held("以太网")
-        + "        1500        4      5      7 -             3      6      8      - -",
+        + "              1500        4      5      7 -             3      6      8      - -",
     ]
     assert result.notices == []
 
@@ -845,3 +845,37 @@ def test_no_library_of_a_system_is_loaded_before_it_is_asked() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_an_interface_without_a_carrier_is_up() -> None:
+    """psutil's isup means `running`; where it tells flags, `up` is what counts."""
+    states = {
+        "en0": Nic(True, 2, 1000, 1500, "up,broadcast,running,multicast"),
+        "en5": Nic(False, 2, 0, 1500, "up,broadcast,multicast"),
+        "en6": Nic(False, 2, 0, 1500, "broadcast,multicast"),
+    }
+    result = nics(Options(), states=states)
+    assert [line.split()[0] for line in result.lines[2:]] == ["en0", "en5"]
+    assert result.lines[3].endswith(" BMU")
+
+
+def test_long_names_are_told_apart() -> None:
+    long = "Подключение по локальной сети"
+    states = {
+        name: Nic(True, 2, 1000, 1500, "")
+        for name in ("vEthernet (Default Switch)", "vEthernet (Default Switch 2)", long)
+    }
+    result = nics(Options(), states=states)
+    lines = [line.encode("latin-1").decode() for line in result.lines[2:]]
+    for name in states:
+        assert sum(line.startswith(f"{name} ") for line in lines) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a title is Linux's")
+def test_a_title_that_a_program_wrote_is_whole(tmp_path: Path) -> None:
+    """psutil cuts it at its blanks; netstat does not."""
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cmdline").write_bytes(b"my server name\0\0\0")
+    fake = FakePsutil(processes=[Process(7, cmdline=["my", "server", "name"])])
+    fake.PROCFS_PATH = str(tmp_path)  # type: ignore[attr-defined]
+    assert Processes(fake, LINUX).names({7})[7] == "my server name"

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_portable import Shown, shown
+from test_portable import FakePsutil, Nic, Place, Shown, shown
 
 from pynetstat.collectors.portable import address_text, held
 from pynetstat.collectors.windows import adapters as adapter_lists
-from pynetstat.collectors.windows import groups, iphlpapi, routes
+from pynetstat.collectors.windows import groups, interfaces, iphlpapi, routes
+from pynetstat.collectors.windows.sockets import user_words
 from pynetstat.collectors.windows.statistics import STATISTICS
+from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
+from pynetstat.outcome import Outcome
+from pynetstat.stages.filters.terms import same_windows_program, same_windows_user
 
 NUMERIC = Options(numeric_hosts=True, numeric_ports=True, numeric_users=True, all=True)
 
@@ -56,12 +60,24 @@ def adapter_list(adapters: Sequence[dict[str, Any]], pointer: int) -> bytes:
             rest += bytes(8) + pack(word, following) + pack(word, at + node)
             rest += pack("<ii", len(target), 0) + target
         rest += bytes(-len(rest) % 8)
+        owned = here + size + len(rest) if "owned" in adapter else 0
+        for place, (text, length) in enumerate(adapter.get("owned", ())):
+            at = here + size + len(rest)
+            node = 64 if pointer == 8 else 48  # IP_ADAPTER_UNICAST_ADDRESS
+            target = sockaddr(text)
+            following = at + node + len(target) if place + 1 < len(adapter["owned"]) else 0
+            body = bytes(8) + pack(word, following) + pack(word, at + node)
+            body = (body + pack("<i", len(target))).ljust(56 if pointer == 8 else 44, b"\0")
+            rest += (body + bytes([length])).ljust(node, b"\0") + target
         last = number + 1 == len(adapters)
         pointers = [0] * 9
         pointers[0] = 0 if last else here + size + len(rest)
+        pointers[2] = owned
         pointers[4], pointers[8] = first, here + size if adapter["name"] else 0
         body = pack("<II", size, adapter["index"]) + b"".join(pack(word, each) for each in pointers)
-        body += bytes(8) + pack("<6I", 0, 0, 1500, 6, 1, adapter.get("index6", adapter["index"]))
+        body += bytes(8) + pack(
+            "<6I", 0, 0, 1500, adapter.get("kind", 6), 1, adapter.get("index6", adapter["index"])
+        )
         body += bytes(64 + pointer + 16 + 2 * pointer) + pack(
             "<II", *adapter.get("metrics", (0, 0))
         )
@@ -71,8 +87,9 @@ def adapter_list(adapters: Sequence[dict[str, Any]], pointer: int) -> bytes:
 
 ADAPTERS: list[dict[str, Any]] = [
     {"index": 4, "name": "vEthernet (Default Switch)", "metrics": (25, 35),
-     "groups": ["224.0.0.1", "ff02::1", "239.255.255.250"]},
-    {"index": 1, "name": "Loopback Pseudo-Interface 1", "metrics": (75, 75)},
+     "groups": ["224.0.0.1", "ff02::1", "239.255.255.250"],
+     "owned": [("10.1.2.3", 8), ("fe80::1", 64), ("2001:db8::5", 128)]},
+    {"index": 1, "name": "Loopback Pseudo-Interface 1", "metrics": (75, 75), "kind": 24},
     {"index": 0, "index6": 9, "name": "以太网", "groups": ["ff02::1:ff00:1"]},
     {"index": 12, "name": ""},
 ]  # fmt: skip
@@ -86,6 +103,9 @@ def test_adapters(pointer: int) -> None:
     assert [adapter.name for adapter in found] == names
     assert [(one.interface, one.interface6) for one in found] == [(4, 4), (1, 1), (0, 9), (12, 12)]
     assert [(one.metric, one.metric6) for one in found] == [(25, 35), (75, 75), (0, 0), (0, 0)]
+    assert [adapter.kind for adapter in found] == [6, 24, 6, 6]
+    lengths = {address_text(packed): bits for packed, bits in found[0].lengths.items()}
+    assert lengths == {"fe80::1": 64, "2001:db8::5": 128} and not found[1].lengths
     groups = [[address_text(packed) for _, packed in adapter.groups] for adapter in found]
     assert groups == [["224.0.0.1", "ff02::1", "239.255.255.250"], [], ["ff02::1:ff00:1"], []]
 
@@ -105,6 +125,49 @@ def test_a_list_of_adapters_that_leads_nowhere(pointer: int) -> None:
 def test_garbage_is_no_list(data: bytes, start: int) -> None:
     with contextlib.suppress(ValueError):
         adapter_lists.adapters(data, start, 8)
+
+
+@pytest.mark.parametrize("answer", ["adapters", "refused"])
+def test_what_psutil_does_not_tell_of_interfaces(answer: str) -> None:
+    """Flags by the kind of the adapter, and the prefix lengths of IPv6."""
+
+    def ask() -> tuple[bytes, int, int]:
+        if answer == "refused":
+            raise OSError("Windows error 5")
+        return adapter_list(ADAPTERS, 8), START, 8
+
+    name = "vEthernet (Default Switch)"
+    fake = FakePsutil(
+        states={name: Nic(True, 2, 1000, 1500, "")},
+        addresses={name: [Place(socket.AF_INET6, "fe80::1%4", None, None, None)]},
+    )
+    result = shown(interfaces.INTERFACES, Options(interfaces=True), ask=ask, psutil=fake)
+    told = answer == "adapters"
+    assert result.lines[-1].endswith(" BMRU" if told else " RU")
+    *_, table = interfaces.collect(Proc("/nowhere"), Options(), Outcome(), ask, fake)
+    assert [place["prefixlen"] for place in next(iter(table)).addr_info] == [64 if told else None]
+
+
+@pytest.mark.parametrize(
+    ("user", "word"),
+    [
+        ("NT AUTHORITY\\NETWORK SERVICE", "NETWORK_SE"),
+        ("DESKTOP\\me", "me"),
+        (None, "-"),
+        (held("PC\\Владимир Ленин"), held("Владимир_Л")),
+    ],
+)
+def test_a_user_is_one_word(user: str | None, word: str) -> None:
+    assert user_words([user]) == [word]
+
+
+def test_windows_minds_no_case() -> None:
+    assert same_windows_program("SVCHOST", "svchost.exe")
+    assert same_windows_program("svchost.EXE", "svchost.exe")
+    assert not same_windows_program("host", "svchost.exe")
+    assert same_windows_user("ME", "DESKTOP-ABC\\me")
+    assert same_windows_user("desktop-abc\\ME", "DESKTOP-ABC\\me")
+    assert not same_windows_user("e", "DESKTOP-ABC\\me")
 
 
 # Routes

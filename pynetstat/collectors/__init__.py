@@ -59,7 +59,7 @@ PORTABLE = {
     "win32": {
         ("sockets", "inet"): "windows.sockets:SOCKETS",
         ("sockets", "unix"): "windows.sockets:UNIX_SOCKETS",
-        ("interfaces", ""): "portable.interfaces:INTERFACES",
+        ("interfaces", ""): "windows.interfaces:INTERFACES",
         ("groups", ""): "windows.groups:GROUPS",
         ("statistics", ""): "windows.statistics:STATISTICS",
         ("route", "inet"): "windows.routes:INET",

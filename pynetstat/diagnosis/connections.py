@@ -33,8 +33,8 @@ def accepted(owner: Owner, key: Any) -> bool:
 
 
 def close_wait_leak(host: Host, limits: Limits) -> Iterator[Finding | Value]:
-    rows = host.rows(HELD, {"CLOSE_WAIT"})
-    later = host.later("recv_q", {"CLOSE_WAIT"}) if rows else {}
+    rows = host.rows(HELD.replace("recv_q", "recv_q?"), {"CLOSE_WAIT"})
+    later = host.later("recv_q?", {"CLOSE_WAIT"}) if rows else {}
     held = [
         row for row in rows if row[-1] in later and accepted(row[:2], row[-1])
         and not host.info_grown(row[-1], "bytes_sent")  # half closed on purpose: it still sends
@@ -46,8 +46,9 @@ def close_wait_leak(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         allowed = host.files_allowed(owner[0])
         full = allowed is not None and len(all_of_it) >= limits["files"] * allowed
         most = max(most, len(left))
-        if full or leaking(host, left, host.connections[owner], limits):
-            leaks[owner] = (all_of_it if full else left), allowed, full
+        unseen = all_of_it[0][2] is None and len(all_of_it) >= limits["many"]
+        if full or unseen or leaking(host, left, host.connections[owner], limits):
+            leaks[owner] = (all_of_it if full or unseen else left), allowed, full
         elif any((row[2] or 0) > 1 for row in all_of_it):
             told[owner] = all_of_it, allowed, full
     yield value("sockets", most, limits["several"], limits["critical"])
@@ -65,8 +66,11 @@ def close_wait_leak(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 
 def idle(host: Host, row: Row, limits: Limits) -> bool:
     """A connection that a program here opened, and that the peer closed while it was idle: a pool
-    notices it when it needs the connection next. A little text before the end is a farewell."""
-    unread = (row[2] or 0) - 1
+    notices it when it needs the connection next. A little text before the end is a farewell.
+    Where no queue is told, a connection that a program here opened may be such a one."""
+    if row[2] is None:
+        return row[4] not in host.listeners
+    unread = row[2] - 1
     return 0 <= unread <= limits["farewell"] and row[4] not in host.listeners
 
 

@@ -12,7 +12,7 @@ from ..kernel.decode import counters, numbers
 from ..kernel.neighbours import neighbours
 from ..kernel.proc import Proc, reason
 from ..listing import Stop
-from ..options import Options
+from ..options import LINUX, Options
 from ..outcome import Outcome
 from ..plan import Plan
 from ..run import Run
@@ -57,7 +57,10 @@ class Counters:
         self.proc = Proc(root, self.outcome.error)
         self.values: dict[str, dict[str, int]] = {}
         self.problems: dict[str, str] = {}
-        for name in dict.fromkeys(FILES.values()):
+        self.portable = not LINUX and root == "/proc"
+        if self.portable:
+            self.enter_statistics()
+        for name in () if self.portable else dict.fromkeys(FILES.values()):
             try:
                 self.enter(name)
             except OSError as error:
@@ -79,6 +82,13 @@ class Counters:
             self.values["softnet"] = softnet(self.proc.read(name))
         else:
             self.values["conntrack"] = per_processor(self.proc.read(name))
+
+    def enter_statistics(self) -> None:
+        """The counters of -s, where there is no /proc."""
+        for family in ("inet", "inet6"):
+            for one in self.listed("-s", statistics=True, families=(family,)):
+                if one.value is not None:
+                    self.values.setdefault(one.section, {})[one.name] = one.value
 
     def missing(self, name: str, error: OSError) -> None:
         """A file that cannot be opened. Where there is no IPv6, nothing is wrong with it."""
@@ -140,6 +150,8 @@ class Counters:
         known = self.values.get(section, {})
         if name in known:
             return known[name]
+        if self.portable:
+            raise Blind(f"this system has no counter {section} {name}", never=True)
         file = FILES[section]
         where = self.proc.path(file)
         raise Blind(

@@ -386,7 +386,9 @@ def picked(
 
 def field(table: Table, name: str) -> Sequence[Any]:
     """A field of the table; `key` is what tells a socket from all others: its inode, or its ends
-    where it has none."""
+    where it has none. `recv_q?` is None in every row where the system does not tell it."""
+    if name.endswith("?"):
+        return table[name[:-1]]
     if name == "key":
         ends = ("local_address", "local_port", "remote_address", "remote_port")
         whole = zip(*map(table.__getitem__, ends))
@@ -398,5 +400,5 @@ def field(table: Table, name: str) -> Sequence[Any]:
     if name == "dev":  # of no device, or not told
         return table[name]
     if name not in table.fields:
-        raise Blind(f"this system does not tell the {name} of a socket")
+        raise Blind(f"this system does not tell the {name} of a socket", never=True)
     return table[name]

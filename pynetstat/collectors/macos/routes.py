@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from ...kernel.proc import Proc
@@ -51,7 +51,17 @@ def collect(
         )
         for route in kept
     ]
-    yield from tables(version, entries, 0)
+    scoped = [bool(route.flags & rtsock.IFSCOPE) for route in kept]
+    for table in tables(version, entries, 0):
+        yield marked(table, scoped) if len(table) else table
+
+
+def marked(table: Table, scoped: Sequence[bool]) -> Table:
+    """Apple's letter I behind the others: a route for sockets that are bound to its interface,
+    and for no others. Of several default routes the one without it is used."""
+    texts = table["flags_str"]
+    table.fields["flags_str"] = [text + "I" * one for text, one in zip(texts, scoped)]
+    return table
 
 
 def linux_bits(flags: int, version: str) -> int:

@@ -29,7 +29,7 @@ SOCKADDR_DL = Struct("<2x H B 3B")  # interface, type, lengths of name, address 
 
 # Flags of a route
 UP, GATEWAY_FLAG, HOST, REJECT, DYNAMIC, MODIFIED = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20
-BLACKHOLE, PRCLONING, WASCLONED = 0x1000, 0x10000, 0x20000
+BLACKHOLE, PRCLONING, WASCLONED, IFSCOPE = 0x1000, 0x10000, 0x20000, 0x1000000
 
 
 class Route(NamedTuple):

@@ -5,16 +5,27 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...kernel.ioctl import Inet, Inet6, Link
 from ...kernel.proc import Proc
-from ...listing import Report
+from ...listing import Column, Report
 from ...options import Options
 from ...table import Table
 from ..linux import interfaces
 from . import failed, held, packed_address, same_address
 from .processes import psutil_module
+
+
+class More(NamedTuple):
+    """What psutil does not tell of an interface: Linux's flags, and the prefix lengths of its
+    IPv6 addresses."""
+
+    bits: int
+    lengths: Mapping[bytes, int]
+
+
+NO_MORE = More(0, {})
 
 BITS = {name: bit for bit, name in interfaces.FLAGS.items()}
 UP, LOOPBACK = BITS["UP"], BITS["LOOPBACK"]
@@ -26,10 +37,16 @@ SENT = {"bytes": "bytes_sent", "packets": "packets_sent", "errors": "errout"}
 
 
 def collect(
-    proc: Proc, options: Options, outcome: Report, dropout: bool = True, psutil: Any = None
+    proc: Proc,
+    options: Options,
+    outcome: Report,
+    dropout: bool = True,
+    psutil: Any = None,
+    more: Mapping[str, More] = {},
 ) -> Iterator[Table]:
     """Those that are up, or all with -a; one of which psutil does not say is shown. `dropout`:
-    are the packets counted that were dropped before they went out?"""
+    are the packets counted that were dropped before they went out? `more` is what the system
+    tells of an interface beside psutil, by its name."""
     yield Table(interfaces.Interface, 0)
     psutil = psutil or psutil_module()
     counters = asked(outcome, partial(psutil.net_io_counters, pernic=True, nowrap=False))
@@ -38,8 +55,14 @@ def collect(
     kinds = {held(name): name for name in (*states, *counters, *addresses)}
     names = [kinds[name] for name in interfaces.ordered(kinds)]
     if not options.all:
-        names = [name for name in names if name not in states or states[name].isup]
-    yield table(psutil, names, counters, states, addresses, dropout)
+        names = [name for name in names if name not in states or is_up(states[name])]
+    yield table(psutil, names, counters, states, addresses, dropout, more)
+
+
+def is_up(state: Any) -> bool:
+    """Was it set up? psutil's isup means more, a carrier; it has to do where no flags are told."""
+    told = getattr(state, "flags", "")
+    return "up" in told.split(",") if told else bool(state.isup)
 
 
 def asked(outcome: Report, call: Any) -> dict[str, Any]:
@@ -58,12 +81,16 @@ def table(
     states: Mapping[str, Any],
     addresses: Mapping[str, Sequence[Any]],
     dropout: bool,
+    more: Mapping[str, More],
 ) -> Table:
     places = [addresses.get(name, ()) for name in names]
+    beside = [more.get(held(name), NO_MORE) for name in names]
     inet = [ipv4(known) for known in places]
-    inet6 = [ipv6(known) for known in places]
+    inet6 = [ipv6(known, one.lengths) for known, one in zip(places, beside)]
     octets = [hardware(known, psutil.AF_LINK) for known in places]
-    bits = [flags(states.get(name), known) for name, known in zip(names, inet)]
+    bits = [
+        flags(states.get(name), known, one.bits) for name, known, one in zip(names, inet, beside)
+    ]
     mtus = [states[name].mtu if name in states else None for name in names]
     return Table(
         interfaces.Interface,
@@ -82,9 +109,9 @@ def table(
     )
 
 
-def flags(state: Any, inet: Sequence[Inet]) -> int | None:
-    """Linux's bits: the same words stand for other bits elsewhere. Windows tells no more than
-    whether an interface is up."""
+def flags(state: Any, inet: Sequence[Inet], more: int = 0) -> int | None:
+    """Linux's bits: the same words stand for other bits elsewhere. psutil tells no more on
+    Windows than whether an interface is up."""
     if state is None:
         return None
     told = getattr(state, "flags", "").upper().replace("POINTTOPOINT", "POINTOPOINT")
@@ -93,7 +120,7 @@ def flags(state: Any, inet: Sequence[Inet]) -> int | None:
     if not state.isup:
         return None
     loop = any(address.address.startswith("127.") for address in inet)
-    return UP | BITS["RUNNING"] | (LOOPBACK if loop else 0)
+    return UP | BITS["RUNNING"] | (LOOPBACK if loop else 0) | more
 
 
 def words(number: int | None, names: Mapping[int, str]) -> list[str] | None:
@@ -124,13 +151,14 @@ def ipv4(known: Sequence[Any]) -> list[Inet]:
     ]
 
 
-def ipv6(known: Sequence[Any]) -> list[Inet6]:
+def ipv6(known: Sequence[Any], lengths: Mapping[bytes, int]) -> list[Inet6]:
+    """`lengths` are those of prefixes that psutil does not tell, by the address."""
     found = []
     for place in known:
         packed = packed_address(place.address) if place.family == socket.AF_INET6 else None
         if packed:
             mask = packed_address(place.netmask or "")
-            length = int.from_bytes(mask, "big").bit_count() if mask else None
+            length = int.from_bytes(mask, "big").bit_count() if mask else lengths.get(packed)
             found.append(Inet6(same_address(place.address), length, scope(packed)))
     return found
 
@@ -162,4 +190,20 @@ def link(bits: int | None, octets: bytes) -> Link | None:
     return Link(ETHERNET, octets.ljust(8, b"\0")) if len(octets) == 6 else None
 
 
-INTERFACES = interfaces.INTERFACES._replace(collect=collect)
+# The classic text
+
+
+def columns(options: Options) -> Iterator[Column]:
+    """Names may be longer than on Linux: they are printed whole, as wide as they look."""
+    for column in interfaces.columns(options):
+        wide = column.fields == "ifname"
+        yield column._replace(format="%s ", cells=padded) if wide else column
+
+
+def padded(names: Sequence[str]) -> list[str]:
+    """Each name in 15 columns, or longer; a name has one character for each byte of its UTF-8."""
+    texts = (name.encode("latin-1", "replace").decode("utf-8", "replace") for name in names)
+    return [name + " " * (15 - len(text)) for name, text in zip(names, texts)]
+
+
+INTERFACES = interfaces.INTERFACES._replace(collect=collect, columns=columns)

@@ -62,13 +62,23 @@ class Processes:
             name = self.ask(pid, "name")
             if name:
                 return held(name)
-        command = self.ask(pid, "cmdline")
+        command = self.arguments(pid) if self.way.commands else self.ask(pid, "cmdline")
         if command is None or not (command or self.way.commands):
             return None
         first = held(command[0]) if command else ""
         if self.way.commands and not first.startswith("/"):
             return first
         return first.replace("\\", "/").rpartition("/")[2]
+
+    def arguments(self, pid: int) -> list[str] | None:
+        """As the process has them; psutil cuts a title that a program has written at its
+        blanks."""
+        try:
+            with open(f"{self.psutil.PROCFS_PATH}/{pid}/cmdline", "rb") as file:
+                first = file.read(4096).partition(b"\0")[0]
+        except (AttributeError, OSError):
+            return self.ask(pid, "cmdline")  # type: ignore[no-any-return]
+        return [first.decode("utf-8", "surrogateescape")] if first else []
 
     def user_ids(self, pids: Iterable[int | None]) -> dict[int | None, int | None]:
         for pid in set(pids).difference(self.uids):

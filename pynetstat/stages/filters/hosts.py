@@ -186,7 +186,7 @@ class Network(NamedTuple):
 
 HOST = re.compile(
     r"(?:\[(?P<six>[^\]]*)\](?P<tail>/\d+)?|(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*"
-    r"(?:/\d+)?)|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?",
+    r"(?:%[\w.-]+)?(?:/\d+)?)|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?",
     re.ASCII,
 )
 NOT_A_HOST = (
@@ -240,6 +240,8 @@ def host_term(side: str, text: str) -> Term:
 def network(family: int, text: str) -> Network:
     """An address, or the beginning of one with the number of its bits."""
     address, slash, bits = text.partition("/")
+    if family == AF_INET6:  # a zone (fe80::1%12) is not compared: few systems tell it
+        address = address.partition("%")[0]
     width = 32 if family == AF_INET else 128
     length = int(bits) if slash and re.fullmatch(r"\d{1,3}", bits, re.ASCII) else width
     try:

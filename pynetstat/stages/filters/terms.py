@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 
@@ -138,12 +139,25 @@ def container(how: str, wanted: str) -> Term:
     return both([by_id, negated(text("container_name", "eq", wanted))])
 
 
+def same_windows_program(wanted: str, program: str) -> bool:
+    """Windows minds neither the case nor `.exe`."""
+    return program.lower().removesuffix(".exe") == wanted.lower().removesuffix(".exe")
+
+
+def same_windows_user(wanted: str, user: str) -> bool:
+    """Nor does it mind the case of a user, whose domain need not be written."""
+    user = user.lower()
+    return wanted.lower() in (user, user.rpartition("\\")[2])
+
+
 SAME: dict[str, Callable[[str, str], bool]] = {
     "program": same_program,
     "proto": same_protocol,
     "unit": same_unit,
     "container": same_container,
 }
+if sys.platform == "win32":
+    SAME |= {"program": same_windows_program, "user": same_windows_user}
 
 
 def held(name: str, how: str, one: Callable[[str], Term]) -> Term:
