@@ -692,7 +692,7 @@ def test_interfaces_of_windows() -> None:
     assert result.lines == [
         *TITLES,
         "Ethernet 2       1500        4      5      7 -             3      6      8      - RU",
-        "Loopback Pseudo-Interface 1  1500      - no statistics available -                        LRU",
+        f"Loopback Pseudo-Interface 1  1500      - no statistics available -{'':24}LRU",
         held("以太网")
         + "              1500        4      5      7 -             3      6      8      - -",
     ]
@@ -879,3 +879,29 @@ def test_a_title_that_a_program_wrote_is_whole(tmp_path: Path) -> None:
     fake = FakePsutil(processes=[Process(7, cmdline=["my", "server", "name"])])
     fake.PROCFS_PATH = str(tmp_path)  # type: ignore[attr-defined]
     assert Processes(fake, LINUX).names({7})[7] == "my server name"
+
+
+def test_services_of_windows_are_named() -> None:
+    """Those that share a process stand together; one that may not be asked is left out."""
+
+    class Service(NamedTuple):
+        called: str
+        place: Any
+
+        def name(self) -> str:
+            return self.called
+
+        def pid(self) -> Any:
+            return answer(self.place)
+
+    class WithServices(FakePsutil):
+        def win_service_iter(self) -> Iterator[Service]:
+            known = [("RpcSs", 7), ("RpcEptMapper", 7), ("Spooler", None)]
+            yield from (Service(*one) for one in known)
+            yield Service("Secret", AccessDenied("denied"))
+
+    fake = WithServices([tcp(("10.0.0.1", 135), pid=7), tcp(("10.0.0.1", 445), pid=4)])
+    options = NUMERIC.replace(tcp=True, programs=True)
+    tables = windows_sockets.SOCKETS.collect(Proc("/nowhere"), options, Outcome(), psutil=fake)
+    rows = [row for table in tables for row in table]
+    assert [row.unit for row in rows] == ["RpcEptMapper,RpcSs", None]

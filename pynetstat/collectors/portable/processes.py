@@ -92,6 +92,18 @@ class Processes:
             self.users[pid] = held(found) if found else None
         return self.users
 
+    def services(self) -> dict[int | None, str]:
+        """Which services of Windows run in each process: several share one svchost.exe."""
+        found: dict[int | None, list[str]] = {}
+        for service in getattr(self.psutil, "win_service_iter", tuple)():
+            try:
+                pid = service.pid()
+            except (self.psutil.Error, OSError, RuntimeError):
+                continue
+            if pid:
+                found.setdefault(pid, []).append(held(service.name()))
+        return {pid: ",".join(sorted(names)) for pid, names in found.items()}
+
 
 def owner_fields(
     processes: Processes, options: Options, holders: Sequence[Sequence[tuple[int | None, Any]]]
@@ -109,6 +121,8 @@ def owner_fields(
         fields["program"] = list(map(names.__getitem__, pids))
         texts = {pid: owner_text(pid, names[pid]) for pid in set(pids)}
         fields["owner"] = list(map(texts.__getitem__, pids))
+        if not processes.way.uids:
+            fields["unit"] = lambda: list(map(processes.services().get, pids))
         if options.structured:
             fields["processes"] = [
                 [Holder(pid, names[pid], fd) for pid, fd in several if pid is not None] or None
