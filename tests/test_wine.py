@@ -254,6 +254,78 @@ def test_every_option_works(both: Both, options: str) -> None:
     assert done.stdout
 
 
+def told(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """The rows of a listing, in an order of their own."""
+    assert (done.returncode, done.stderr) == (0, b"")
+    return sorted(done.stdout.decode().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("-ano", "-anp"),
+        ("-aon", "-anp"),
+        ("-abno", "-anp"),
+        ("/ano", "-anp"),
+        ("-anq", "-an"),
+        ("-an -p TCP", "-antp4"),
+        ("-an -p TCPv6", "-antp6"),
+        ("-an -p udp", "-anup4"),
+        ("-an -p udpv6", "-anup6"),
+        ("-anf", "-anW"),
+        ("-an 1 --count 1", "-an"),
+        ("-r -n", "-rn"),
+        ("-nao", "-nap"),
+    ],
+)
+def test_what_windows_fingers_type(both: Both, theirs: str, ours: str) -> None:
+    assert told(both.windows(*theirs.split())) == told(both.windows(*ours.split()))
+
+
+def test_the_process_by_the_letter_of_windows(both: Both) -> None:
+    _, header, *_ = both.windows("-ano").stdout.decode().splitlines()
+    assert header.endswith("PID/Program name    ")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-an -p tcpv7", 3, "the protocols are tcp, udp"),
+        ("-an nginx", 3, "did you mean --program nginx?"),
+        ("-y", 3, "connection templates"),
+    ],
+)
+def test_what_windows_fingers_type_in_vain(both: Both, words: str, status: int, said: str) -> None:
+    done = both.windows(*words.split())
+    assert (done.returncode, done.stdout) == (status, b"")
+    assert said in done.stderr.decode()
+
+
+def test_help_by_the_letter_of_windows(both: Both) -> None:
+    done = both.windows("/?")
+    assert done.returncode == 0 and b"pynetstat -ano" in done.stdout
+
+
+def test_the_layout_of_windows(both: Both) -> None:
+    """The same rows on both systems, but for the remote ends of UDP."""
+    windows, linux = (
+        [
+            line
+            for line in run("--as", "windows", "-an").stdout.decode().splitlines()
+            if "TCP" in line
+        ]
+        for run in (both.windows, both.linux)
+    )
+    assert sorted(windows) == sorted(linux) and len(windows) > 8
+    assert any(line.endswith("LISTENING") for line in windows)
+
+
+def test_nothing_is_wrong_where_nothing_is_told(both: Both) -> None:
+    """What Windows never tells makes no status of 3."""
+    done = both.windows("--diagnose", "--interval", "0.5", "--proc", "/proc")
+    assert done.returncode in (0, 1), done.stdout.decode()
+
+
 def test_a_reader_that_has_gone(both: Both) -> None:
     """Windows has no SIGPIPE; the end is quiet all the same."""
     command = [*both.python, "-m", "pynetstat", "-an", "-c", "--interval", "0"]

@@ -6,6 +6,7 @@ import os
 import sys
 from textwrap import wrap
 
+from ..options import LINUX
 from ..settings import EXAMPLES, SETTINGS, SUMMARY
 
 TYPE_CHECKING = False  # typing is not needed to run
@@ -24,8 +25,17 @@ def help_text(name: str) -> str:
         found = [setting for setting in SETTINGS if setting.section == section]
         rows = [(setting.usage, setting.help) for setting in found]
         lines += ["", f"{section}:", *listed(rows, USAGE_COLUMN, width)]
-    lines += ["", "Examples:", *listed(list(EXAMPLES), COMMAND_COLUMN, width)]
+    lines += ["", "Examples:", *listed([*EXAMPLES, *own_examples()], COMMAND_COLUMN, width)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def own_examples() -> list[tuple[str, str]]:
+    """What the fingers of this system's users know; nothing on Linux."""
+    if LINUX:
+        return []
+    from .manners import EXAMPLES_OF
+
+    return EXAMPLES_OF.get(sys.platform, [])
 
 
 def listed(rows: list[tuple[str, str]], most: int, width: int) -> Iterator[str]:

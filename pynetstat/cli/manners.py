@@ -168,6 +168,22 @@ SYSTEMS = {
     ),
 }
 
+# For --help
+EXAMPLES_OF = {
+    "win32": [
+        ("pynetstat -ano", "The same as -anp: the process of each socket."),
+        ("pynetstat -an -p TCPv6", "TCP over IPv6."),
+        ("pynetstat -an 5", "Again every 5 seconds."),
+        ("pynetstat --as windows -ano", "The same in Windows' own layout."),
+    ],
+    "darwin": [
+        ("pynetstat -an -f inet", "The same as -anA inet."),
+        ("pynetstat -I en0 -w 1", "One interface, again every second."),
+        ("pynetstat --lsof TCP:8080", "What lsof -i TCP:8080 tells."),
+        ("pynetstat --as macos -an", "The same in macOS' own layout."),
+    ],
+}
+
 # All letters of a system's netstat, with --as
 BSD = Manners(
     name="BSD",
