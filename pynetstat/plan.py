@@ -229,6 +229,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("fail_on_change", lambda options: options.diff, "it needs --diff"),
     ("events", lambda options: not options.count_by, "counts neither open nor close"),
     ("events", lambda options: not options.statistics, "counters neither open nor close"),
+    ("events", lambda options: not options.rates, "rates are of rows that stay"),
     ("events", lambda options: not options.sort, "events come in the order of time"),
     ("events", lambda options: not (options.save or options.diff), "a snapshot is of one moment"),
     ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),

@@ -75,7 +75,7 @@ def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
     script = tmp_path / "pynetstat"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m pynetstat --resolve-timeout 1 "$@"\n')
     script.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(TOP)}
     inside = ["bash", "-c", f"set -o pipefail; {command}"]
     if can_unshare():
         own_etc = etc.write(
@@ -85,7 +85,9 @@ def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
         inside = [*record.unshare("--mount"), *mounted, *inside]
     elif "https" in command and not Path("/etc/services").exists():
         pytest.skip("no /etc/services here, and no private mounts to bring one")
-    done = subprocess.run(inside, capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(
+        inside, capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path
+    )
     assert "Traceback" not in done.stderr and "Usage:" not in done.stderr, done.stderr
     allowed = {0, 1, 2} if "--diagnose" in command else {0, 1} if "grep" in command else {0}
     assert done.returncode in allowed, (done.stdout[-500:], done.stderr[-500:])
