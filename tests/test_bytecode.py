@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from conftest import pynetstat
+from conftest import HAS_IPV6, pynetstat
 
 from pynetstat.kernel import bytecode
 from pynetstat.options import Options
@@ -26,13 +26,10 @@ def ports() -> Iterator[tuple[int, int]]:
         def kept(one: socket.socket) -> socket.socket:
             return stack.enter_context(one)
 
+        if not HAS_IPV6:
+            pytest.skip("this machine has no IPv6")
         four = kept(socket.create_server(("127.0.0.1", 0), backlog=1))
-        try:
-            both = kept(
-                socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-            )
-        except OSError:
-            pytest.skip("there is no IPv6 here")
+        both = kept(socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True))
         port, other = four.getsockname()[1], both.getsockname()[1]
         for address in (("127.0.0.1", port), ("127.0.0.1", other), ("::1", other)):
             listener = four if address[1] == port else both

@@ -34,6 +34,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "tuples": (),
     "settings": (),
     "keywords": (),
+    "fleet": (),  # what runs on other hosts stands alone
     "options": ("settings",),
     "table": ("text",),
     "listing": ("tuples", "options", "table"),
