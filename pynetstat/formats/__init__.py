@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     Render = Callable[..., Iterator[bytes]]
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
-OWN = ("classic", *STRUCTURED, "openmetrics")
+METRICS = ("openmetrics", "prometheus")
+OWN = ("classic", *STRUCTURED, *METRICS)
 
 
 def find(options: Options) -> Render:
@@ -21,6 +22,8 @@ def find(options: Options) -> Render:
     netstat's own text has its own columns: others, or counts, are a plain table.
     """
     module = "structured" if options.format in STRUCTURED else "tabular"
+    if options.format in METRICS:
+        module = "openmetrics"
     if options.format == "classic" and not (options.columns or options.count_by):
         module = "classic"
     render: Render = import_module(f".{module}", __name__).render
