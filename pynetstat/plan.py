@@ -208,11 +208,26 @@ def check(plan: Plan) -> None:
     check_effects(plan.options)
     if plan.filter:
         check_filter(plan.filter, plan.listings)
+    if plan.options.count_by and plan.options.format in METRICS:
+        check_labels(plan.options)
     if plan.options.count_by:
         from .stages.count import check_fields
 
         check_fields([listing.record for listing in plan.listings], plan.options.count_by)
     check_names(plan)
+
+
+# What --count-by may make labels of without --top: fields that have few values.
+BOUNDED = frozenset(
+    ("proto", "family", "state", "type", "dev", "ifname", "scope", "table", "netns", "unit")
+)
+
+
+def check_labels(options: Options) -> None:
+    """Misuse for labels without a bound, each of whose values Prometheus would keep for ever."""
+    loose = [name for name in options.count_by if name not in BOUNDED]
+    if loose and options.top is None:
+        raise Misuse(f"`{loose[0]}' may have any number of values, a metric each; add --top N")
 
 
 def check_values(options: Options) -> None:
@@ -268,13 +283,23 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
 
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
-HEADLESS = ("json", "jsonl", "records")  # formats without a header line
+METRICS = ("openmetrics", "prometheus")
+HEADLESS = ("json", "jsonl", "records", *METRICS)  # formats without a header line
 # An option, when it has an effect, and why it has none otherwise.
 EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("top", lambda options: options.count_by, "it needs --count-by"),
+    (
+        "format",
+        lambda options: options.format not in METRICS or not options.repeated or options.save,
+        "metrics are of one moment; -c goes with --save, which writes the file again",
+    ),
+    ("columns", lambda options: options.format not in METRICS, "metrics have names of their own"),
+    ("sort", lambda options: options.format not in METRICS, "metrics have no order"),
+    ("diff", lambda options: options.format not in METRICS, "metrics are numbers, not rows"),
     ("fail_on_change", lambda options: options.diff, "it needs --diff"),
     ("events", lambda options: not options.count_by, "counts neither open nor close"),
     ("events", lambda options: not options.statistics, "counters neither open nor close"),
+    ("events", lambda options: not options.rates, "rates are of rows that stay"),
     ("events", lambda options: not options.sort, "events come in the order of time"),
     ("events", lambda options: not (options.save or options.diff), "a snapshot is of one moment"),
     ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),

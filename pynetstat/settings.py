@@ -273,8 +273,8 @@ SETTINGS = (
     Setting(
         PRINT,
         "--format",
-        "classic (default), json, jsonl, csv, tsv, or a format of tabulate: simple, github, html,"
-        " ...",
+        "classic (default), json, jsonl, csv, tsv, openmetrics, prometheus, or a format of"
+        " tabulate: simple, github, html, ...",
         "format",
         metavar="NAME",
         default="classic",

@@ -21,7 +21,7 @@ TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text("utf-8")
 ARTICLE = Path(__file__).parent / "captures" / "article"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
-FOREIGN = {"--target", "--global", "--damaged"}  # of pip, pipx, tests/fuzz.py
+FOREIGN = {"--target", "--global", "--damaged", "--collector"}  # of pip, pipx, tests/fuzz.py
 
 
 def known_options() -> set[str]:

@@ -123,11 +123,11 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
         for name in ("events", "save", "diff", "fail_on_change"):
             if given[name]:
                 raise Misuse(f"--{name.replace('_', '-')} goes with a listing, not with --diagnose")
+        if given["format"] == "prometheus":
+            raise Misuse("--diagnose has its metrics as openmetrics, which goes for both")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
-    if given["format"] == "openmetrics":
-        raise Misuse("openmetrics goes with --diagnose")
     if given["events"]:
         from ..overtime.events import show as show_events
 

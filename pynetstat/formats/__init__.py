@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 STRUCTURED = ("json", "jsonl", "csv", "tsv")
 LAYOUTS = {"windows": "layouts.windows", "macos": "layouts.bsd", "bsd": "layouts.bsd"}
-OWN = ("classic", *STRUCTURED, "openmetrics")
+METRICS = ("openmetrics", "prometheus")
+OWN = ("classic", *STRUCTURED, *METRICS)
 
 
 def find(options: Options) -> Render:
@@ -26,6 +27,8 @@ def find(options: Options) -> Render:
         module = "layouts.lsof"
     elif options.layout:
         module = LAYOUTS[options.layout]
+    elif options.format in METRICS:
+        module = "openmetrics"
     elif options.format == "classic" and not (options.columns or options.count_by):
         module = "classic"
     render: Render = import_module(f".{module}", __name__).render

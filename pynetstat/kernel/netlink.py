@@ -71,6 +71,8 @@ class Socket(_socket.socket):
 def connect(protocol: int) -> Socket:
     """A netlink socket. It belongs to the network namespace that the thread is in now, and asks
     that namespace from then on, wherever the thread goes."""
+    if not hasattr(_socket, "AF_NETLINK"):  # a system other than Linux
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
     link = Socket(_socket.AF_NETLINK, _socket.SOCK_RAW, protocol)
     try:
         link.bind((0, 0))

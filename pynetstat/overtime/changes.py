@@ -30,7 +30,7 @@ class Change(NamedTuple):
 ENDS = ("proto", "local_address", "local_port", "remote_address", "remote_port")
 ROUTE = ("family", "table", "dst", "metric", "dev", "source")
 IDENTITY = {
-    "sockets": ("netns", *ENDS),
+    "sockets": ENDS,
     "unix": ("inode",),
     "interfaces": ("ifname",),
     "routes": ROUTE,
@@ -44,6 +44,7 @@ MOVING = frozenset(
         *("pid", "program", "processes", "unit", "container", "recv_q", "send_q", "timer"),
         *("inode", "listener", "accept_queue", "refcnt", "ref", "use", "drops", "stats"),
         *("expires_ms", "vr", "vs", "tcp_info", "memory", "user", "peer_inode", "init_seq"),
+        *("pod", "published_for", "details", "rate_in", "rate_out"),
         *("delta", "previous_delta", "local_host", "local_service", "remote_host"),
         "remote_service",
     )
@@ -57,7 +58,7 @@ def identity_of(listing: Listing) -> tuple[str, ...]:
     fields = listing.record._fields
     known = listing.identity or IDENTITY.get(listing.name, ())
     chosen = known or tuple(name for name in fields if name not in MOVING)
-    return tuple(name for name in chosen if name in fields)
+    return tuple(name for name in dict.fromkeys(("netns", *chosen)) if name in fields)
 
 
 def hashable(value: Any) -> Any:

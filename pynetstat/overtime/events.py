@@ -18,7 +18,7 @@ from .changes import MOVING, Change, Row, identity_of, key_of, moved, section
 # a row of the same ends can still be the same connection.
 AGE = {"SYN_SENT": 0, "SYN_RECV": 0, "ESTABLISHED": 1}
 OVER = frozenset(("TIME_WAIT",))  # no program holds it any more, and it does nothing
-OWNER = ("pid", "program", "processes", "unit", "container")
+OWNER = ("pid", "program", "processes", "unit", "container", "pod", "published_for", "details")
 
 
 def show(

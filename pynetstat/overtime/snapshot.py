@@ -69,7 +69,7 @@ def save_rounds(
         options = options.replace(format="json")
     status = 0
     once = options.replace(continuous=False, rounds=None, interval=1.0)
-    for _ in rounds(Plan(options).options):
+    for _ in rounds(Plan(options.replace(format="json")).options):
         text = io.BytesIO()
         status = show_listing(once, text, warn, progress)
         write_file(path, text.getvalue())
