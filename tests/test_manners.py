@@ -12,6 +12,7 @@ import pytest
 from conftest import needs_namespaces
 
 from pynetstat.cli.reading import End, Reading
+from pynetstat.diagnosis import known_here
 
 MAC, WINDOWS, LINUX = "darwin", "win32", "linux"
 
@@ -175,3 +176,10 @@ def test_a_leak_is_found_where_no_queue_is_told(connections: int) -> None:
     assert done.returncode == (1 if connections else 0), done.stdout + done.stderr
     assert ("WARNING close-wait-leak" in done.stdout) is bool(connections)
     assert "UNKNOWN" not in done.stdout
+
+
+def test_the_commands_of_other_systems_are_not_advised() -> None:
+    commands = ["sudo pynetstat -tanp", "pynetstat -rn", "ip route show"]
+    assert known_here(commands, "linux") == commands
+    assert known_here(commands, "win32") == ["pynetstat -tanp", "pynetstat -rn"]
+    assert known_here(commands, "darwin") == ["sudo pynetstat -tanp", "pynetstat -rn"]

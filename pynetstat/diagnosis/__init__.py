@@ -6,7 +6,9 @@ why; the others are checked all the same.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import formats
@@ -98,12 +100,25 @@ def chosen_rules(options: Options) -> list[Rule]:
     return limited([rule for rule in RULES if rule.name not in options.ignore], options.limit)
 
 
+def known_here(commands: list[str], system: str) -> list[str]:
+    """Those that this system has: off Linux our own alone, and on Windows without sudo."""
+    if system.startswith("linux"):
+        return commands
+    bare = [command.removeprefix("sudo ") for command in commands]
+    ours = [command.startswith("pynetstat ") for command in bare]
+    return list(compress(bare if system == "win32" else commands, ours))
+
+
 def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
     """What one rule finds; if it cannot check, a finding that says why."""
 
     def complete(finding: Finding) -> Finding:
         return finding._replace(
-            rule=rule.name, means=rule.means, advice=rule.advice, thresholds=rule.thresholds
+            rule=rule.name,
+            means=rule.means,
+            advice=rule.advice,
+            thresholds=rule.thresholds,
+            commands=known_here(finding.commands or [], sys.platform),
         )
 
     try:

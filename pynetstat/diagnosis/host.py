@@ -18,7 +18,7 @@ from ..kernel.decode import counters
 from ..kernel.proc import READ, Proc, reason
 from ..kernel.tcpinfo import Sample, attempts, tcp_info, tcp_sample
 from ..listing import Stop
-from ..options import Options
+from ..options import LINUX, Options
 from ..outcome import Outcome
 from ..plan import Plan
 from ..run import Run, unowned
@@ -247,7 +247,7 @@ class Host:
 
     def must_tell_infos(self) -> None:
         if self.no_infos:
-            raise Blind(self.no_infos, never=not self.proc.own)
+            raise Blind(self.no_infos, never=not (self.proc.own and LINUX))
 
     def info(self, inode: Any, name: str) -> int | None:
         """A field of tcp_info in the second sample."""
