@@ -311,7 +311,8 @@ def test_mptcp_subflows() -> None:
                 client.send(b"x")
                 accepted.recv(1)
                 mine = client.getsockname()[1]
-                infos = [info for key, info, _ in live(TCP_NAMES) if key[1] == mine]
+                found = live(TCP_NAMES)
+                infos = [info for key, info, _ in found if key[1] == mine and info]
     assert [info["ulp"] for info in infos] == ["mptcp"]
     if os.geteuid() == 0:
         assert infos[0]["ulp_info"]["map_seq"]
