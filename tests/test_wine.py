@@ -221,7 +221,11 @@ def test_records(both: Both) -> None:
     assert document["platform"] == "win32"
     same = ("proto", "state", "local_address", "local_port", "remote_address", "remote_port")
     rows = [
-        sorted([row[name] for name in same] for row in each["sockets"])
+        sorted(
+            [row[name] for name in same]
+            for row in each["sockets"]
+            if row["state"] not in ("TIME_WAIT", "FIN_WAIT2")  # which end after a minute
+        )
         for each in (document, other)
     ]
     assert rows[0] == rows[1] and len(rows[0]) > 10
@@ -322,8 +326,9 @@ def test_the_layout_of_windows(both: Both) -> None:
 
 def test_nothing_is_wrong_where_nothing_is_told(both: Both) -> None:
     """What Windows never tells makes no status of 3."""
-    done = both.windows("--diagnose", "--interval", "0.5", "--proc", "/proc")
-    assert done.returncode in (0, 1), done.stdout.decode()
+    done = both.windows("--diagnose", "--interval", "0.5")
+    assert done.returncode in (0, 1, 2), done.stdout.decode()
+    assert b"UNKNOWN" not in done.stdout
 
 
 def test_a_reader_that_has_gone(both: Both) -> None:
