@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -89,13 +90,19 @@ def rounds(options: list[str], early: int, late: int) -> list[Size]:
         first = process.stdout.readline()
         if first.startswith(b"Kernel Interface"):  # a title that stands once
             first = process.stdout.readline()
-        seen, found = 1, []
+        stamped = first.startswith(b"ts,")  # csv has one header, and its rows the time of a round
+        seen, found, stamp = 1, [], b""
+        watchdog = threading.Timer(300, process.kill)  # rather than for ever
+        watchdog.start()
         for line in process.stdout:
-            seen += line == first
-            if line == first and seen in (early, late):
+            before, stamp = stamp, line.partition(b",")[0]
+            begins = stamp != before if stamped else line == first
+            seen += begins
+            if begins and seen in (early, late):
                 found.append(size(process.pid))
                 if seen == late:
                     break
+        watchdog.cancel()
         process.kill()
     process.wait()
     return found
