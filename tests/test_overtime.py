@@ -318,8 +318,9 @@ CONNECTIONS = 1000
 @pytest.mark.timing
 def test_a_thousand_connections(tmp_path: Path) -> None:
     """Each lives longer than the interval: exactly as many open, and as many close."""
-    with socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS) as server:
-        port = server.getsockname()[1]
+    marker = socket.create_server(("127.0.0.1", 0))
+    with marker, socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS) as server:
+        port, other = server.getsockname()[1], marker.getsockname()[1]
         done = threading.Event()
 
         def accept() -> None:
@@ -333,13 +334,22 @@ def test_a_thousand_connections(tmp_path: Path) -> None:
             for one in held:
                 one.close()
 
-        words = ["-tn", "--events", "--filter", f"dport = {port}", "--format", "jsonl"]
+        choice = ["--filter", f"dport = {port} or dport = {other}", "--format", "jsonl"]
+        words = ["-tn", "--events", "--interval", "0.1", *choice]
         output = tmp_path / "events"
+
+        def count(event: str) -> int:
+            events = map(json.loads, output.read_text().splitlines())
+            mine = [one["event"] for one in events if one["row"]["remote_port"] == port]
+            return mine.count(event)
+
         with output.open("w") as file:
-            watch = subprocess.Popen([*PYNETSTAT, *words, "--interval", "0.1"], stdout=file)
+            watch = subprocess.Popen([*PYNETSTAT, *words], stdout=file)
             thread = threading.Thread(target=accept)
             thread.start()
-            time.sleep(2)
+            while not output.read_text():  # until it watches
+                with socket.create_connection(("127.0.0.1", other)):
+                    time.sleep(0.3)
             for _ in range(10):
                 some = [
                     socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS // 10)
@@ -349,11 +359,13 @@ def test_a_thousand_connections(tmp_path: Path) -> None:
                     one.close()
             done.set()
             thread.join()
-            time.sleep(3)
+            deadline = time.monotonic() + 20
+            while count("closed") < CONNECTIONS and time.monotonic() < deadline:
+                time.sleep(0.3)
+            time.sleep(1)  # for what should not be there
             watch.terminate()
             watch.wait()
-    events = [json.loads(line)["event"] for line in output.read_text().splitlines()]
-    assert events.count("opened") == events.count("closed") == CONNECTIONS
+        assert (count("opened"), count("closed")) == (CONNECTIONS, CONNECTIONS)
 
 
 def test_something_starts_to_listen() -> None:
