@@ -45,7 +45,7 @@ LISTS = (
     "-r --ipx", "-r --x25", "-r --ddp", "-v", "-tSlp", "-taN", "--diagnose --interval 0.1",
     "--diagnose --interval 0.1", "-ta --count-by state,remote_network/24", "-tan --sort -inode",
 )  # fmt: skip
-LISTED = [name for name in OWN if name != "openmetrics"]  # which goes with --diagnose
+LISTED = [name for name in OWN if name not in ("openmetrics", "prometheus")]  # metrics
 FORMATS = (*["classic"] * 12, *LISTED, *tabular_formats())
 # What of kernel-shaped trees is the same in both, byte for byte
 BESIDE = (
