@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 from .. import formats
@@ -12,7 +13,7 @@ from ..options import Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Frame, Run, now, put, rounds, rows_of
-from .changes import MOVING, Change, Row, identity_of, key_of, moved, section
+from .changes import MOVING, Change, hashable, identity_of, moved, section
 
 # States in the order in which a tcp connection goes through them, as far as it tells whether
 # a row of the same ends can still be the same connection.
@@ -29,8 +30,7 @@ def show(
 ) -> int:
     """What happens after the first round, until --count; the exit status."""
     Plan(options)  # what makes no sense is said of the options as they were given
-    records = options.replace(events=False, format="records", continuous=True, header=True)
-    plan = Plan(records)
+    plan = Plan(options.replace(events=False, format="records", continuous=True, header=True))
     outcome = Outcome(warn, progress)
     run = Run(plan, Proc(plan.options.root, outcome.error), outcome)
     shown = options.replace(columns=())
@@ -40,17 +40,16 @@ def show(
     for number in rounds(plan.options):
         outcome.begin_round()
         changes: list[Change] = []
-        found: dict[str, list[Row]] = {name: [] for name in watched}
+        found: dict[str, list[Any]] = {name: [] for name in watched}
         for listing, tables in run.gather(number):
             for table in rows_of(tables):
-                found[listing.name] += map(as_row, table)
+                found[listing.name] += table
         if number == 1 and run.owners:
             run.owners.last_notice()
         moment = now()
-        for name, rows in found.items():
-            # where a table could not be read nothing is known of what has closed
-            if not outcome.errors:
-                changes += watched[name].step(rows, moment, first=number == 1)
+        if not outcome.errors:  # else nothing is known of what has closed
+            for name, records in found.items():
+                changes += watched[name].step(records, moment)
         if changes:
             part = [section(changes, plan.listings)]
             extra = (frame,) if options.format in formats.STRUCTURED else ()
@@ -62,13 +61,13 @@ def show(
     return outcome.exit_status()
 
 
-def as_row(record: Any) -> Row:
-    row: Row = record._asdict()
-    return row
+def connection(record: Any) -> bool:
+    """Is this a tcp connection? There is one at most between two ends."""
+    return bool(record.remote_port) and record.proto.startswith("tcp")
 
 
 class Watched:
-    """The rows of one listing as they were last seen, by what tells them apart.
+    """The records of one listing as they were last seen, by what tells them apart.
 
     A row is closed when two rounds in a row lack it, and its `ts` is that of the first: where
     many sockets close at once the kernel leaves others out of its list (26 in a thousand, where
@@ -77,52 +76,80 @@ class Watched:
 
     def __init__(self, listing: Listing) -> None:
         self.name, self.identity = listing.name, identity_of(listing)
-        fields = listing.record._fields
-        still = (name for name in fields if name not in MOVING and name not in self.identity)
-        self.still = tuple(still)
-        self.rows: dict[Any, list[Row]] = {}
-        self.absent: dict[int, str] = {}  # rows that the last round lacked, by id(), since when
+        self.fields: tuple[str, ...] = listing.record._fields
+        still = [name for name in self.fields if name not in MOVING and name not in self.identity]
+        self.still = still
+        # Compared as tuples, and not as rows: 70 ms instead of 167 for 10,000 sockets
+        self.key, self.content = self.getter(self.identity), self.getter(still)
+        self.has_owner = "pid" in self.fields
+        self.has_ends = "remote_port" in self.fields
+        self.has_inode, self.has_state = "inode" in self.fields, "state" in self.fields
+        self.records: dict[Any, list[Any]] = {}
+        self.absent: dict[int, str] = {}  # records that the last round lacked, by id(), since when
+        self.begun = False
 
-    def step(self, rows: Iterable[Row], moment: str, first: bool) -> Iterator[Change]:
+    def getter(self, names: Sequence[str]) -> Callable[[Any], Any]:
+        """The values of these fields of a record; something that tells nothing for no field."""
+        places = [self.fields.index(name) for name in names]
+        return itemgetter(*places) if places else lambda record: None
+
+    def keys(self, records: Iterable[Any]) -> list[Any]:
+        keys = list(map(self.key, records))
+        try:
+            set(keys)
+        except TypeError:  # lists
+            return list(map(hashable, keys))
+        return keys
+
+    def step(self, records: Sequence[Any], moment: str) -> Iterator[Change]:
         """What has happened since the last step; nothing at the first."""
-        rest, self.rows = self.rows, {}
+        rest, self.records = self.records, {}
         absent, self.absent = self.absent, {}
-        opened: list[Row] = []
+        opened: list[Any] = []
         over: set[Any] = set()
-        for row in rows:
-            key = key_of(row, self.identity)
-            if row.get("state") in OVER:
+        for key, record in zip(self.keys(records), records):
+            if self.has_state and record.state in OVER:
                 over.add(key)
                 continue
-            others = rest.get(key, [])
-            place = next((at for at, one in enumerate(others) if same(one, row)), None)
-            old = None if place is None else others.pop(place)
-            if old is None:
-                opened.append(row)
+            if self.has_ends and key in self.records and connection(record):
+                continue  # the kernel has listed it twice, as it may while others close
+            others = rest.get(key, ())
+            place = next((at for at, one in enumerate(others) if self.same(one, record)), None)
+            if place is None:
+                opened.append(record)
             else:
-                if row.get("pid") is None:  # the program may have ended: it was caught before
-                    row |= {name: old[name] for name in OWNER if name in row}
-                if moved(old, row, self.still):
-                    yield Change("changed", moment, self.name, row, old)
-            self.rows.setdefault(key, []).append(row)
-        if first:
+                old = rest[key].pop(place)
+                if self.has_owner and record.pid is None and old.pid is not None:
+                    # the program has let go of it, or has ended: it was caught before
+                    known = {name: getattr(old, name) for name in OWNER if name in self.fields}
+                    record = record._replace(**known)
+                if self.content(record) != self.content(old):
+                    before, row = old._asdict(), record._asdict()
+                    if moved(before, row, self.still):
+                        yield Change("changed", moment, self.name, row, before)
+            self.records.setdefault(key, []).append(record)
+        if not self.begun:
+            self.begun = True
             return
         for key, others in rest.items():
-            for row in others:
-                if id(row) in absent or key in over or key in self.rows:
-                    yield Change("closed", absent.get(id(row), moment), self.name, row)
+            for record in others:
+                if id(record) in absent or key in over or key in self.records:
+                    since = absent.get(id(record), moment)
+                    yield Change("closed", since, self.name, record._asdict())
                 else:
-                    self.rows.setdefault(key, []).append(row)
-                    self.absent[id(row)] = moment
-        for row in opened:
-            yield Change("opened", moment, self.name, row)
+                    self.records.setdefault(key, []).append(record)
+                    self.absent[id(record)] = moment
+        for record in opened:
+            yield Change("opened", moment, self.name, record._asdict())
 
-
-def same(old: Row, new: Row) -> bool:
-    """Are these two rows of the same ends the same socket? The kernel numbers sockets (inode), but
-    for those that no program holds yet, or any more: there a connection only grows older."""
-    numbers = old.get("inode"), new.get("inode")
-    if all(numbers):
-        return numbers[0] == numbers[1]
-    before, after = (AGE.get(str(row.get("state")), 2) for row in (old, new))
-    return after >= before
+    def same(self, old: Any, new: Any) -> bool:
+        """Are these two records of the same ends the same socket? The kernel numbers sockets
+        (inode), but for those that no program holds yet, or any more: there a connection only
+        grows older."""
+        if not self.has_inode:
+            return True
+        if old.inode and new.inode:
+            return bool(old.inode == new.inode)
+        if not self.has_state:
+            return True
+        return AGE.get(new.state, 2) >= AGE.get(old.state, 2)
