@@ -723,11 +723,6 @@ def test_openmetrics(tmp_path: Path) -> None:
     assert all(re.fullmatch(pattern, line) for line in lines)
 
 
-def test_openmetrics_is_of_the_diagnosis_alone() -> None:
-    done = pynetstat_command("-tan", "--format", "openmetrics")
-    assert done.returncode == 2 and b"openmetrics goes with --diagnose" in done.stderr
-
-
 @needs_namespaces
 @needs_root
 def test_other_network_namespaces_are_not_passed_over_in_silence() -> None:
