@@ -335,7 +335,6 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
-    ("table", lambda options: options.route, "it chooses routes; it goes with -r"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),
     ("perfdata", lambda options: False, "it goes with --diagnose"),

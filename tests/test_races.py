@@ -105,7 +105,7 @@ def rows_twice(rows: list[dict[str, Any]]) -> list[int]:
 @pytest.mark.timing
 @needs_root
 @needs_namespaces
-@pytest.mark.parametrize("crowd", [CROWD, "0"], ids=["alone", "with a helper"])
+@pytest.mark.parametrize("crowd", [CROWD, "0"], ids=["one thread", "two threads"])
 def test_processes_that_come_and_go(crowd: str) -> None:
     """A listener is its own process's, or as yet that of the one that made it, or nobody's."""
     owned = 0

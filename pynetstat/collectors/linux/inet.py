@@ -140,7 +140,6 @@ class Protocol(NamedTuple):
 
     name: str  # the file under /proc/net
     label: str  # as the Proto column has it
-    padding: str  # printf piece of that column
     fields: int  # a row with fewer than these fields after the state is malformed
     states: Callable[[Sequence[str]], list[str | None]]
     by_port: bool = False  # what makes a listener: no remote port, or no remote address
@@ -167,11 +166,11 @@ def state_name(number: int) -> str:
 
 
 TABLES = {
-    "tcp": Protocol("tcp", "tcp", "%-4s  ", 2, tcp_states, by_port=True),
-    "udp": Protocol("udp", "udp", "%-5s ", 1, udp_states),
-    "udplite": Protocol("udplite", "udpl", "%-5s ", 1, udp_states),
-    "raw": Protocol("raw", "raw", "%-4s  ", 1, raw_states),
-    "icmp": Protocol("icmp", "icmp", "%-5s ", 1, udp_states),
+    "tcp": Protocol("tcp", "tcp", 2, tcp_states, by_port=True),
+    "udp": Protocol("udp", "udp", 1, udp_states),
+    "udplite": Protocol("udplite", "udpl", 1, udp_states),
+    "raw": Protocol("raw", "raw", 1, raw_states),
+    "icmp": Protocol("icmp", "icmp", 1, udp_states),
 }
 
 
