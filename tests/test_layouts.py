@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import record
 from conftest import needs_namespaces
 from conftest import pynetstat as run_command
 
@@ -63,7 +64,7 @@ HERE = Path(__file__).parent
 def played(*commands: str) -> list[tuple[str, int]]:
     """stdout and status of each command, among the sockets of the scene."""
     done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", SCENE],
+        [*record.unshare("--net"), sys.executable, "-c", SCENE],
         input="".join(f"{command}\n" for command in commands).encode(),
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": f"{HERE}:{HERE.parent}", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
@@ -206,7 +207,8 @@ def test_routes_and_interfaces() -> None:
         "--as windows -e",
     ]
     script = setup + "".join(f" && {ours(one)} && echo ===" for one in words)
-    done = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True)
+    command = [*record.unshare("--net"), "sh", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True)
     mac, windows, interfaces, one, ethernet, _ = re.split(r"(?m)^===\n", done.stdout)
     assert mac.startswith(ROUTES)
     assert "default            192.0.2.1          UGS                   en0       \n" in mac

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import record
 from conftest import needs_namespaces
 
 from pynetstat.cli.reading import End, Reading
@@ -168,7 +169,7 @@ def test_a_leak_is_found_where_no_queue_is_told(connections: int) -> None:
     """By state and owner. What this source can never tell makes no status of 3."""
     here = Path(__file__).parent
     done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", LEAK, str(connections)],
+        [*record.unshare("--net"), sys.executable, "-c", LEAK, str(connections)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}"},
