@@ -1,4 +1,4 @@
-"""README and the man page against the program: options, samples, commands."""
+"""README, .docs and the man pages against the program: options, samples, commands, links."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from conftest import can_unshare
 from pynetstat.cli import main, manpage
 
 TOP = Path(__file__).parents[1]
-README = (TOP / "README.md").read_text("utf-8")
+PAGES = [TOP / "README.md", *sorted((TOP / ".docs").glob("*.md"))]
+DOCS = "\n".join(page.read_text("utf-8") for page in PAGES)
 ARTICLE = Path(__file__).parent / "captures" / "article"
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL)
 FOREIGN = {"--target", "--global", "--damaged", "--collector"}  # of pip, pipx, tests/fuzz.py
 
 
@@ -30,30 +31,55 @@ def known_options() -> set[str]:
     }
 
 
-def test_readme_names_no_option_that_is_not_there() -> None:
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\*?", README))
+def test_the_documents_name_no_option_that_is_not_there() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\*?", DOCS))
     assert named <= known_options() | FOREIGN | {"--inet"}, named - known_options()
 
 
-def test_every_option_that_netstat_never_had_is_in_readme() -> None:
+def test_every_option_that_netstat_never_had_is_documented() -> None:
     from pynetstat.cli.getopt import LONG
 
     ours = known_options() - {f"--{name}" for name, _ in LONG} - {"--numeric-*"}
-    text = README + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
+    text = DOCS + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
     assert all(name in text for name in ours), {name for name in ours if name not in text}
 
 
 @pytest.mark.parametrize("name", ["-apA inet", "-r", "-i"])
 def test_the_article_s_commands_show_what_netstat_shows(name: str) -> None:
-    """The samples in README are the texts that netstat wrote over the capture."""
+    """The samples in .docs/reading.md are the texts that netstat wrote over the capture."""
     expected = (ARTICLE / f"netstat {name}.txt").read_text("utf-8")
-    assert f"```console\n$ pynetstat {name}\n{expected}```" in README
+    assert f"```console\n$ pynetstat {name}\n{expected}```" in DOCS
 
 
 def test_the_article_s_pipe_shows_what_netstat_shows() -> None:
     text = (ARTICLE / "netstat -apWA inet.txt").read_text("utf-8")
     lines = "".join(line for line in text.splitlines(True) if "https" in line)
-    assert f"$ pynetstat -apWA inet | grep https\n{lines}```" in README
+    assert f"$ pynetstat -apWA inet | grep https\n{lines}```" in DOCS
+
+
+def test_readme_is_short() -> None:
+    lines = PAGES[0].read_text("utf-8").splitlines()
+    assert len(lines) <= 250
+    assert all(
+        len(line) <= 120
+        for line in lines
+        if not line.startswith(("|", "python3 ", "sudo ", ".venv"))
+    )
+
+
+def heading_anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]*(?:#[^)]*)?)\)", page.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        assert file.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert anchor in map(heading_anchor, headings), target
 
 
 def commands() -> list[str]:
@@ -64,12 +90,12 @@ def commands() -> list[str]:
                 found.append(line)
             elif language == "console" and line.startswith("$ pynetstat"):
                 found.append(line[2:])
-    rows = re.findall(r"^\|.*\| `(pynetstat [^`]*)` \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\|.*\| `(pynetstat [^`]*)` \|$", DOCS, re.MULTILINE)
     return list(dict.fromkeys(found + rows))
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
+def test_every_command_in_the_documents_runs(command: str, tmp_path: Path) -> None:
     if "jq" in command and shutil.which("jq") is None:
         pytest.skip("jq is not here")
     script = tmp_path / "pynetstat"
@@ -92,7 +118,11 @@ def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
     done = subprocess.run(inside, capture_output=True, text=True, **more)
     assert "Traceback" not in done.stderr and "Usage:" not in done.stderr, done.stderr
     allowed = (
-        {0, 1, 2} if "--diagnose" in command else {0, 1} if "grep" in command or snapshot else {0}
+        {0, 1, 2}
+        if "--diagnose" in command
+        else {0, 1}
+        if "grep" in command or snapshot or "--fail-if" in command
+        else {0}
     )
     assert done.returncode in allowed, (done.stdout[-500:], done.stderr[-500:])
 
