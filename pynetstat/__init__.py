@@ -199,7 +199,7 @@ def records(*names: str, **keywords: Any) -> Iterator[Any]:
     from .options import Options
     from .outcome import Outcome
     from .plan import Plan
-    from .run import Run, rows_of
+    from .run import Run, tables_alone
 
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
@@ -210,7 +210,7 @@ def records(*names: str, **keywords: Any) -> Iterator[Any]:
     tables = (
         table
         for listing, tables in run.gather()
-        for table in rows_of(tables)
+        for table in tables_alone(tables)
         if listing.name in names  # families may bring other listings along
     )
     return chain.from_iterable(tables)  # in C, from table to table

@@ -48,9 +48,9 @@ def start() -> None:
 
         main(prog_name="pynetstat")
     else:
-        from .cli.action import fields, run
+        from .cli.action import fields_of_words, run
 
-        run(**fields(sys.argv[1:], "pynetstat"))
+        run(**fields_of_words(sys.argv[1:], "pynetstat"))
 
 
 def complain(error: Exception, where: str = "") -> None:

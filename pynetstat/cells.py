@@ -22,12 +22,14 @@ def which(options: Options) -> str:
 def owner_columns(options: Options) -> Iterator[Column]:
     """-p and -Z, for Internet and unix sockets alike."""
     if options.programs:
-        yield Column(" PID/Program name    ", " %-20s", "owner", known, untrusted=True)
+        yield Column(" PID/Program name    ", " %-20s", "owner", dash_for_unknown, untrusted=True)
     if options.context:  # the header is one byte narrower than the cells
-        yield Column(f"{' Security Context':<50}", " %-50s", "context", known, untrusted=True)
+        yield Column(
+            f"{' Security Context':<50}", " %-50s", "context", dash_for_unknown, untrusted=True
+        )
 
 
-def known(field: Sequence[Any]) -> Iterable[Any]:
+def dash_for_unknown(field: Sequence[Any]) -> Iterable[Any]:
     """What the system does not tell is a dash."""
     return field if None not in field else ["-" if value is None else value for value in field]
 
@@ -72,7 +74,7 @@ def host_texts(
     return shown
 
 
-def numbered(options: Options) -> Callable[..., Sequence[Iterable[str]]]:
+def numbered_ends(options: Options) -> Callable[..., Sequence[Iterable[str]]]:
     """`host:port` in numbers as it is printed, cut to its column or whole with -W.
 
     Mostly in two parts, "127.0.0.1" and ":22           ": that takes a look-up for each, 11 ms
@@ -117,7 +119,7 @@ def pad_ports(texts: dict[int | None, str], width: int, ports: set[int]) -> None
         texts.update(zip(new, map(f":%-{width}s ".__mod__, map(numbers.__getitem__, new))))
 
 
-def named(options: Options) -> Callable[..., list[str]]:
+def named_ends(options: Options) -> Callable[..., list[str]]:
     """`host:port` with names for those that have one."""
 
     def cells(

@@ -57,7 +57,7 @@ class Plan:
             implied["continuous"] = True
         self.options = options.replace(**implied) if implied else options
         self.every = options.structured or "processes" in fields or self.options.details
-        self.listings = found(self.options)
+        self.listings = listings_found(self.options)
         check(self)
         check_places(self.options)
         if not self.alike(fields):
@@ -143,17 +143,19 @@ def selected(options: Options) -> Options:
     )
 
 
-def found(options: Options) -> list[Listing]:
+def listings_found(options: Options) -> list[Listing]:
     """What is listed, in order; the modules are imported now. In records the listings of one
     name stand together, each once."""
-    listings = [collectors.find(*key, source=options.source) for key in wanted(options)]
+    listings = [
+        collectors.find_listing(*key, source=options.source) for key in wanted_listings(options)
+    ]
     if options.structured:
         names = [listing.name for listing in listings]
         listings = sorted(dict.fromkeys(listings), key=lambda listing: names.index(listing.name))
     return listings
 
 
-def wanted(options: Options) -> list[tuple[str, str]]:
+def wanted_listings(options: Options) -> list[tuple[str, str]]:
     """Which listings, as (what, family), in netstat's order."""
     mode = next((mode for mode in MODES if getattr(options, mode)), "sockets")
     if mode == "route":
@@ -309,7 +311,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (
         "table",
-        lambda options: any(what == "route" for what, _ in wanted(options)),
+        lambda options: any(what == "route" for what, _ in wanted_listings(options)),
         "it is about routes, and goes with -r",
     ),
     (

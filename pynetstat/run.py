@@ -37,14 +37,14 @@ def show(
     if missing:
         outcome.warn(f"({missing}; there is nothing to list.)")
     run = Run(plan, proc, outcome)
-    render = formats.find(plan.options)
+    render = formats.find_renderer(plan.options)
     headed: set[str] = set()
     framed = plan.options.repeated and plan.options.format in ("jsonl", "csv", "tsv")
     for number in rounds(plan.options):
         outcome.begin_round()
         frame = (Frame(number, now(), headed),) if framed else ()
         sections = run.gather(number)
-        for piece in blocks(render(sections, plan.options, outcome.incomplete, *frame)):
+        for piece in joined_blocks(render(sections, plan.options, outcome.incomplete, *frame)):
             put(out, piece)
         put(out, flush=True)
         if run.owners and number == 1:
@@ -160,16 +160,16 @@ class Run:
         tables = self.allowed(listing.collect(self.proc, self.options, self.outcome))
         if self.rates:
             tables = (self.rated(table) for table in tables)
-        tables = kept(tables, self.plan.early)
+        tables = filtered_pieces(tables, self.plan.early)
         if self.options.programs and "program" in listing.record._fields and not listing.owned:
             tables = self.attribute(tables)
-        tables = kept(tables, self.plan.late)
+        tables = filtered_pieces(tables, self.plan.late)
         wanted = listing.names(self.options)
         return self.resolve(tables, wanted) if wanted else tables
 
     def counts(self) -> Section:
         """The rows of all listings, counted by the values of some fields."""
-        from .stages.count import count
+        from .stages.count import count_rows
 
         def tables() -> Pieces:
             for listing in self.plan.listings:
@@ -179,7 +179,7 @@ class Run:
                         return
 
         sums = ("rate_in", "rate_out") if self.options.rates else ()
-        table = count(tables(), self.options.count_by, self.options.top, sums)
+        table = count_rows(tables(), self.options.count_by, self.options.top, sums)
         listing = self.plan.listings[0]._replace(name="counts", record=table.record, text=None)
         return Section(listing, self.counted(self.ordered(listing, iter([table]))))
 
@@ -252,7 +252,7 @@ class Run:
             crowd = crowded(self.proc)
             self.owners = Owners(self.proc, self.options, self.outcome, self.plan.every, crowd)
         everything = list(tables)
-        rows = list(rows_of(everything))
+        rows = list(tables_alone(everything))
         self.owners.attribute(rows)
         if self.outcome.library and self.owners.failure:
             raise Stop(self.owners.failure)
@@ -289,14 +289,14 @@ def no_heading(options: Options) -> str:
     return ""
 
 
-def kept(tables: Pieces, part: Any) -> Pieces:
+def filtered_pieces(tables: Pieces, part: Any) -> Pieces:
     """The rows that this part of the filter keeps."""
     if part is None or not part.parts:
         return tables
     return (part.keep(table) if isinstance(table, Table) else table for table in tables)
 
 
-def rows_of(tables: Iterable[Table | Remark | Layout]) -> Iterator[Table]:
+def tables_alone(tables: Iterable[Table | Remark | Layout]) -> Iterator[Table]:
     """The tables alone, without what netstat remarks between them."""
     return (table for table in tables if isinstance(table, Table))
 
@@ -310,7 +310,7 @@ def unowned(table: Table) -> int:
 BLOCK = 1 << 16  # bytes: what a pipe takes at once
 
 
-def blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def joined_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The pieces in blocks, so that header and rows of a round are written together as long as
     they are few; a piece that is larger goes as it is."""
     parts: list[bytes] = []

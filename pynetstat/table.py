@@ -44,7 +44,7 @@ class Table:
         field = self[name]
         if name not in self.fields:
             return field
-        return decoded(field) if "str" in kind_of(self.record, name) else field
+        return decoded(field) if "str" in field_kind(self.record, name) else field
 
     def pick(self, rows: Sequence[int]) -> Table:
         """The rows of these numbers, in this order. A field is picked when it is first read."""
@@ -78,7 +78,7 @@ def names_of(record: Any) -> tuple[str, ...]:
     return (*record._fields, *more())
 
 
-def kind_of(record: Any, name: str) -> str:
+def field_kind(record: Any, name: str) -> str:
     """The type of a field, as it is annotated."""
     kind = record.__annotations__.get(name)
     if kind is None and hasattr(record, "more"):

@@ -73,7 +73,7 @@ def decoded(field: Sequence[Any]) -> Sequence[Any]:
             return field
     except TypeError:  # not text alone: records within records
         pass
-    return [decode(value) for value in field]
+    return [decode_nested(value) for value in field]
 
 
 def set_of(field: Sequence[Any]) -> Iterable[Any]:
@@ -84,18 +84,18 @@ def set_of(field: Sequence[Any]) -> Iterable[Any]:
         return field
 
 
-def decode(value: Any) -> Any:
+def decode_nested(value: Any) -> Any:
     """One value with the text in it decoded, however deep it lies."""
     if isinstance(value, str):
         return value.encode("latin-1", "replace").decode("utf-8", "backslashreplace")
     if isinstance(value, dict):
-        return {decode(key): decode(part) for key, part in value.items()}
+        return {decode_nested(key): decode_nested(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        parts = [decode(part) for part in value]
+        parts = [decode_nested(part) for part in value]
         return parts if type(value) in (list, tuple) else tuple.__new__(type(value), parts)  # type: ignore[type-var]
     return value
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     """A message that repeats what somebody typed, without what a terminal would act upon."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

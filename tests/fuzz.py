@@ -259,7 +259,7 @@ def guided(seconds: int, folder: Path) -> None:
             given = {name: value for name, value in context.params.items() if name in known}
             options = pynetstat.cli.action.settled(given)
             for key in listings(options):
-                collectors.find(*key)
+                collectors.find_listing(*key)
             CHOICES.append((options, FILES[words]))
     for file in {file for _, file in CHOICES}:
         (folder / "net" / file).parent.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,7 @@ def test_the_kernel_leaves_rows_out(ports: tuple[int, int]) -> None:
         kernel = Plan(Options(tcp=True, all=True, numeric_ports=True, numeric_hosts=True,
                               filter=expression)).options.condition  # fmt: skip
         assert kernel is None or isinstance(kernel, tuple)
-        condition = bytecode.attribute(kernel)  # type: ignore[arg-type]
+        condition = bytecode.bytecode_attribute(kernel)  # type: ignore[arg-type]
         return sum(map(len, tcp_rows("", bytecode.EVERY, condition=condition))) // LENGTH
 
     everything = count("sport >= 0")
@@ -145,14 +145,14 @@ def test_the_kernel_leaves_rows_out(ports: tuple[int, int]) -> None:
     ],
 )
 def test_states_are_a_mask(expression: str, states: int) -> None:
-    assert bytecode.states(parse(expression).kernel) == states
+    assert bytecode.states_of_condition(parse(expression).kernel) == states
 
 
 @pytest.mark.parametrize("expression", ["not dport = 1", "inode = 1 or dport = 1", "pid = 1"])
 def test_what_the_kernel_cannot_check_is_left_out(expression: str) -> None:
-    assert bytecode.attribute(parse(expression).kernel) == b""
+    assert bytecode.bytecode_attribute(parse(expression).kernel) == b""
 
 
 def test_a_long_program_is_not_sent() -> None:
     many = " or ".join(f"dport = {port}" for port in range(1, 4001, 2))
-    assert bytecode.attribute(parse(many).kernel) == b""
+    assert bytecode.bytecode_attribute(parse(many).kernel) == b""

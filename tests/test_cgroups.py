@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pynetstat.stages.cgroups import Container, place_of, shown
+from pynetstat.stages.cgroups import Container, chain_texts, place_of_cgroup
 
 CAPTURES = Path(__file__).parent / "captures" / "cgroups"
 ROWS = [
@@ -22,7 +22,7 @@ A, B = "a" * 64, "b" * 64
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:60])
 def test_a_line(row: list[str]) -> None:
     line, *expected = row[:5]
-    place = place_of(line + "\n")
+    place = place_of_cgroup(line + "\n")
     assert [place.unit, place.container, place.runtime, place.pod] == [
         value or None for value in expected
     ]
@@ -33,29 +33,36 @@ def test_no_row_is_lost() -> None:
 
 
 def test_the_chain_has_the_outermost_first() -> None:
-    place = place_of(f"0::/lxc.payload.host/system.slice/docker-{A}.scope")
+    place = place_of_cgroup(f"0::/lxc.payload.host/system.slice/docker-{A}.scope")
     assert place.chain == (Container("host", "lxc"), Container(A, "docker"))
-    assert shown(place.chain) == ["lxc:host", f"docker:{A}"]
-    assert shown([Container(A, None)]) == [f"container:{A}"]
+    assert chain_texts(place.chain) == ["lxc:host", f"docker:{A}"]
+    assert chain_texts([Container(A, None)]) == [f"container:{A}"]
 
 
 def test_of_many_hierarchies_the_one_with_the_container_counts() -> None:
     text = f"12:pids:/\n1:name=systemd:/docker/{A}\n0::/system.slice/containerd.service\n"
-    assert place_of(text).container == A
+    assert place_of_cgroup(text).container == A
     text = "3:cpu:/other.service\n1:name=systemd:/system.slice/a.service\n0::/\n"
-    assert place_of(text).unit == "a.service"
-    assert place_of("3:cpu:/system.slice/c.service\n0::/system.slice/b.service").unit == "b.service"
+    assert place_of_cgroup(text).unit == "a.service"
+    assert (
+        place_of_cgroup("3:cpu:/system.slice/c.service\n0::/system.slice/b.service").unit
+        == "b.service"
+    )
 
 
 def test_a_pod_stays_known_beside_its_monitor() -> None:
     line = f"0::/kubepods/podaaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee/crio-conmon-{B}"
-    assert place_of(line)[1:4] == (None, "kubernetes", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")
+    assert place_of_cgroup(line)[1:4] == (
+        None,
+        "kubernetes",
+        "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+    )
 
 
 def test_our_own_file() -> None:
     if not os.path.exists("/proc/self/cgroup"):
         pytest.skip("no cgroups in this kernel")
-    place_of(Path("/proc/self/cgroup").read_text("latin-1"))
+    place_of_cgroup(Path("/proc/self/cgroup").read_text("latin-1"))
 
 
 def test_nothing_raises() -> None:
@@ -75,6 +82,6 @@ def test_nothing_raises() -> None:
     ]
     for _ in range(20000):
         text = "/".join(chance.choices(pieces, k=chance.randrange(9)))
-        place_of(chance.choice(["", "0::", "1:name=systemd:", "0::/"]) + text)
-    place_of("0::" + "/a" * 100000)
-    place_of("\n" * 100000)
+        place_of_cgroup(chance.choice(["", "0::", "1:name=systemd:", "0::/"]) + text)
+    place_of_cgroup("0::" + "/a" * 100000)
+    place_of_cgroup("\n" * 100000)

@@ -529,7 +529,7 @@ def test_a_program_is_its_script_and_its_unit(tmp_path: Path) -> None:
     ],
 )
 def test_the_script_that_a_program_runs(line: str, command: str | None) -> None:
-    assert program.command(line) == command
+    assert program.script_of(line) == command
 
 
 @pytest.mark.parametrize(
@@ -769,18 +769,18 @@ recvq RECV-Q flags state localhost metric loopback
 
 @pytest.mark.parametrize("word", PRINTED.split())
 def test_every_word_that_netstat_prints_is_explained(word: str) -> None:
-    assert explain.known(word.replace("_", " ")), word
+    assert explain.entries_of(word.replace("_", " ")), word
 
 
 def test_every_rule_and_every_state_is_explained() -> None:
     from pynetstat.collectors.linux.inet import STATES
 
-    words = {*explain.words()}
+    words = {*explain.all_words()}
     assert {*filter(None, STATES)} <= words
     for word in (*words, *filter(None, STATES), "FIN_WAIT_1", "fin-wait-2", "ESTAB", "listen"):
-        entries = explain.known(word)
+        entries = explain.entries_of(word)
         assert entries and all(entry.name in words for entry in entries), word
-        assert all(said for entry in entries for title, said in explain.told(entry)
+        assert all(said for entry in entries for title, said in explain.told_entry(entry)
                    if title == "Means")  # fmt: skip
 
 
@@ -790,7 +790,7 @@ def test_each_counter_that_a_rule_uses_is_explained() -> None:
     assert len(used) > 15
     for name in used:
         if name not in ("dropped", "processed", "drop", "early_drop"):
-            assert explain.known(name.removeprefix("Udp6")), name
+            assert explain.entries_of(name.removeprefix("Udp6")), name
 
 
 def test_several_meanings_are_all_told() -> None:
@@ -805,7 +805,7 @@ def test_all_words_by_subject() -> None:
     text = done.stdout.decode()
     assert (done.returncode, done.stderr) == (0, b"")
     assert "\nRules of --diagnose\n" in text and "\nColumns of sockets\n    Proto, Recv-Q" in text
-    assert all(word in text.replace("\n    ", " ") for word in explain.words())
+    assert all(word in text.replace("\n    ", " ") for word in explain.all_words())
 
 
 @pytest.mark.parametrize(

@@ -131,12 +131,12 @@ def test_rounds_leave_nothing_behind(options: list[str]) -> None:
 def test_what_is_remembered_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses, ports, hosts and users, each of them new for months."""
     for start in range(0, 60_000, 2000):
-        decode.addresses([f"{number:08X}" for number in range(start, start + 2000)])
+        decode.addresses_from_hex([f"{number:08X}" for number in range(start, start + 2000)])
         words = b"".join(
             bytes(16) + bytes([2]) + bytes(7) + number.to_bytes(4, "big") + bytes(60)
             for number in range(start, start + 2000)
         )
-        sockdiag.decode(words)
+        sockdiag.decode_messages(words)
         cells.port_texts(range(start % 65536, min(start % 65536 + 2000, 65536)))
     assert len(decode._addresses) <= decode.REMEMBERED + 2000
     assert len(sockdiag._texts[2]) <= sockdiag.REMEMBERED + 4000

@@ -23,7 +23,7 @@ from pynetstat.kernel.proc import Proc
 from pynetstat.options import Misuse, Options
 from pynetstat.outcome import Outcome
 from pynetstat.stages.filters import Filter, FilterError, from_options, parse
-from pynetstat.stages.filters.hosts import ports
+from pynetstat.stages.filters.hosts import ports_of_text
 from pynetstat.stages.filters.patterns import pattern
 from pynetstat.table import Table, joined
 
@@ -899,11 +899,13 @@ def test_ss_finds_the_same_unix_sockets(expression: str, world: World) -> None:
 
 def test_ranges_of_ports_that_overlap() -> None:
     """Thousands of them cost no more than their bits."""
-    assert ports(",".join(f"{first}-65535" for first in range(1, 15_000))) == set(range(1, 65536))
-    assert ports("5-7,6-9,80") == {5, 6, 7, 8, 9, 80}
-    assert ports("0-2") == {1, 2} and ports("65535-65535,0") == {65535}
+    assert ports_of_text(",".join(f"{first}-65535" for first in range(1, 15_000))) == set(
+        range(1, 65536)
+    )
+    assert ports_of_text("5-7,6-9,80") == {5, 6, 7, 8, 9, 80}
+    assert ports_of_text("0-2") == {1, 2} and ports_of_text("65535-65535,0") == {65535}
     with pytest.raises(ValueError, match="0 is no port"):
-        ports("0-0")
+        ports_of_text("0-0")
 
 
 # Regular expressions that a name cannot make endless

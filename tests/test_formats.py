@@ -18,7 +18,7 @@ from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.cli.values import tabular_formats
-from pynetstat.formats.structured import cell, harmless, objects
+from pynetstat.formats.structured import csv_value, harmless, objects
 from pynetstat.options import Options
 from pynetstat.table import Table
 from pynetstat.text import safe
@@ -178,7 +178,7 @@ def test_what_a_spreadsheet_might_run(text: str, written: str) -> None:
 
 def test_text_within_records_is_harmless_too() -> None:
     value = [{"program": "a;=cmd", "pid": -1}]
-    assert json.loads(cell(value)) == [{"program": "a;'=cmd", "pid": -1}]
+    assert json.loads(csv_value(value)) == [{"program": "a;'=cmd", "pid": -1}]
 
 
 def test_marks_and_blanks_that_cannot_be_told_apart() -> None:

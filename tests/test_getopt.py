@@ -2,7 +2,7 @@
 
 import pytest
 
-from pynetstat.cli.getopt import LONG, Bad, Word, words
+from pynetstat.cli.getopt import LONG, Bad, Word, option_words
 
 OWN = {"filter": True, "format": True, "json": False, "program": True, "port": True}
 
@@ -10,7 +10,7 @@ OWN = {"filter": True, "format": True, "json": False, "program": True, "port": T
 def said(*argv: str, strict: bool = False) -> list[str]:
     return [
         word.name if word.value is None else f"{word.name}={word.value}"
-        for word in words(argv, OWN, strict)
+        for word in option_words(argv, OWN, strict)
     ]
 
 
@@ -85,7 +85,7 @@ def test_complains(argv: list[str], complaint: str) -> None:
 
 def test_options_before_a_bad_one_are_still_said() -> None:
     """-V and -h end the program before what follows is looked at."""
-    found = words(["-V", "-q"], OWN)
+    found = option_words(["-V", "-q"], OWN)
     assert next(found) == Word("version")
 
 
@@ -101,7 +101,7 @@ def test_our_options_take_nothing_from_netstat() -> None:
             outcomes = []
             for own in ({}, {**OWN, "proc": True, "count": True, "top": True, "sort": True}):
                 try:
-                    outcomes.append(next(words([typed, "inet"], own)))
+                    outcomes.append(next(option_words([typed, "inet"], own)))
                 except Bad as bad:
                     outcomes.append(str(bad))
             if typed != "--program":  # ours where a name follows

@@ -105,6 +105,23 @@ def test_imports_go_down(path: Path) -> None:
         assert room(name) in allowed, f"{module} imports {name}"
 
 
+# What the catalogues and the public API call by the same name in each of their modules.
+INTERFACE = {
+    "collect", "columns", "heading", "names", "collect_routes", "route_columns", "route_heading",
+    "render", "main", "diagnose",
+}  # fmt: skip
+
+
+def test_a_function_name_is_used_in_one_module_only() -> None:
+    users: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name not in INTERFACE:
+                users.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    several = {name: modules for name, modules in users.items() if len(modules) > 1}
+    assert not {name for name in several if not name.startswith("__")}, several
+
+
 @pytest.mark.parametrize(
     ("library", "users"),
     [
@@ -171,7 +188,7 @@ def calls(root: Path, options: Options) -> Counter[str]:
 
     plan, outcome = Plan(options), Outcome()
     run = Run(plan, Proc(str(root)), outcome)
-    render = formats.find(options)
+    render = formats.find_renderer(options)
     gc.disable()  # others may have hooked into it
     sys.setprofile(count)
     try:

@@ -9,7 +9,7 @@ from runner import invoke
 from pynetstat.cells import fit, host_texts
 from pynetstat.cli import main
 from pynetstat.collectors.linux.inet import state_name
-from pynetstat.kernel.decode import addresses, numbers, ports
+from pynetstat.kernel.decode import addresses_from_hex, numbers_from_hex, ports_from_hex
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
@@ -183,7 +183,7 @@ def test_the_cut(host: str, port: str, cut: str, wide: str | None) -> None:
 
 
 def test_addresses() -> None:
-    assert addresses(["0100007F", "B80D0120000000000000000001000000", "0" * 32]) == [
+    assert addresses_from_hex(["0100007F", "B80D0120000000000000000001000000", "0" * 32]) == [
         "127.0.0.1", "2001:db8::1", "::",
     ]  # fmt: skip
     assert host_texts(["::", "::ffff:10.0.0.8", "::1.2.3.4"], [None] * 3, numeric=False) == {
@@ -196,8 +196,8 @@ def test_addresses() -> None:
 
 
 def test_numbers_of_any_width() -> None:
-    assert numbers(["0000000A", "FFFFFFFF"]) == [10, 0xFFFFFFFF]
-    assert numbers(["A", "ffffffffffffffff"]) == [10, -1]
-    assert numbers([]) == [] and ports([]) == []
-    assert ports(["1F90", "1"]) == [8080, 1] and ports(["FFFF1F90"]) == [8080]
+    assert numbers_from_hex(["0000000A", "FFFFFFFF"]) == [10, 0xFFFFFFFF]
+    assert numbers_from_hex(["A", "ffffffffffffffff"]) == [10, -1]
+    assert numbers_from_hex([]) == [] and ports_from_hex([]) == []
+    assert ports_from_hex(["1F90", "1"]) == [8080, 1] and ports_from_hex(["FFFF1F90"]) == [8080]
     assert state_name(1) == "ESTABLISHED" and state_name(12) == "UNKNOWN(12)"

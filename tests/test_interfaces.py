@@ -319,7 +319,7 @@ def asked(
 ) -> list[Table]:
     monkeypatch.setattr(ioctl, "ask", kernel.ask)
     root = CAPTURES / "interfaces/proc"
-    places, found = interfaces.read((root / "net/dev").read_text())
+    places, found = interfaces.read_counters((root / "net/dev").read_text())
     return list(
         interfaces.present(Proc(str(root)), Options(**options), Outcome(), names, found, places)
     )

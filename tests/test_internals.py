@@ -61,7 +61,7 @@ def test_the_capture_of_this_kernel() -> None:
     assert {"bbr", "cubic"} <= algorithms
     for row, info in zip(rows, infos):
         assert list(info) == list(TCP_NAMES)
-        start, length = internals.layout(row)[internals.INFO]
+        start, length = internals.attribute_positions(row)[internals.INFO]
         assert length == 280
         one = struct.Struct("=8B24I4Q6I4Q2I2Q6I2HI7I4x").unpack(row[start : start + 280])
         assert info["rto_us"] == one[8]
@@ -81,7 +81,7 @@ def test_the_capture_of_this_kernel() -> None:
 def test_every_length_of_tcp_info(length: int) -> None:
     """What an older kernel does not have is None, and what it has is the same."""
     row = established()
-    start, _ = internals.layout(row)[internals.INFO]
+    start, _ = internals.attribute_positions(row)[internals.INFO]
     whole = message({internals.INFO: row[start : start + 280]})
     cut = message({internals.INFO: row[start : start + length]})
     full, short = batch(whole).objects(TCP_NAMES)[0], batch(cut).objects(TCP_NAMES)[0]

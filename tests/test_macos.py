@@ -185,25 +185,25 @@ def test_a_socket_that_is_not_whole_is_passed_over() -> None:
     lost = inpcb("10.0.0.1", 1) + pack("<II72x", 80, 0) * 2 + tcpcb(ESTABLISHED)
     young = inpcb("10.0.0.1", 2, gen=10) + xsocket(2) + buffers() + tcpcb(ESTABLISHED)
     unknown = pack("<II40x", 48, 0x4000)
-    found = pcblist.internet(listed(lost, young, unknown, LISTENER), "tcp")
+    found = pcblist.decode_internet(listed(lost, young, unknown, LISTENER), "tcp")
     assert [row.local_port for row in found] == [8080]
 
 
 def test_a_state_that_nobody_knows() -> None:
     odd = inpcb("10.0.0.1", 1) + xsocket(2) + buffers() + tcpcb(11)
-    assert pcblist.internet(listed(odd), "tcp")[0].state == "UNKNOWN(11)"
+    assert pcblist.decode_internet(listed(odd), "tcp")[0].state == "UNKNOWN(11)"
 
 
 def test_every_cut_is_noticed() -> None:
     """A list that ends too early is never a shorter list."""
     for end in range(len(TCP) - 23):
         with pytest.raises(ValueError):
-            pcblist.internet(TCP[:end], "tcp")
+            pcblist.decode_internet(TCP[:end], "tcp")
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_garbage(data: bytes) -> None:
-    for read in (lambda: pcblist.internet(data, "tcp"), lambda: pcblist.local(data)):
+    for read in (lambda: pcblist.decode_internet(data, "tcp"), lambda: pcblist.decode_local(data)):
         try:
             read()
         except ValueError:
@@ -437,8 +437,8 @@ def test_statistics_of_two_families() -> None:
     assert (result.lines, result.status) == ([refusal], 1)
 
 
-@pytest.mark.parametrize("read", [counters.udp, counters.ip, counters.icmp, counters.ip6,
-                                  counters.icmp6, lambda data: counters.tcp(data, 0)])  # fmt: skip
+@pytest.mark.parametrize("read", [counters.macos_udp, counters.macos_ip, counters.macos_icmp,
+    counters.macos_ip6, counters.icmp6, lambda data: counters.macos_tcp(data, 0)])  # fmt: skip
 def test_a_structure_that_is_too_short(read: Any) -> None:
     with pytest.raises(ValueError):
         read(b"\0" * 36)
@@ -594,7 +594,7 @@ def test_every_cut_of_a_message_is_noticed() -> None:
     for end in range(len(ROUTES6)):
         whole = sum(1 for _ in whole_messages(ROUTES6, end))
         try:
-            assert len(rtsock.routes(ROUTES6[:end])) == whole
+            assert len(rtsock.decode_routes_list(ROUTES6[:end])) == whole
         except ValueError:
             continue
         assert end in (0, *whole_messages(ROUTES6, end))
@@ -611,16 +611,16 @@ def whole_messages(data: bytes, end: int) -> list[int]:
 
 def test_an_end_before_the_end() -> None:
     """A message of length 0 ends the list; an address may not reach beyond its message."""
-    assert len(rtsock.routes(ROUTES6 + bytes(8) + ROUTES6)) == 5
+    assert len(rtsock.decode_routes_list(ROUTES6 + bytes(8) + ROUTES6)) == 5
     with pytest.raises(ValueError):
-        rtsock.routes(message(inet4("10.0.0.0")[:8], bits=DST))
+        rtsock.decode_routes_list(message(inet4("10.0.0.0")[:8], bits=DST))
     with pytest.raises(ValueError):
-        rtsock.routes(message(bits=DST))
+        rtsock.decode_routes_list(message(bits=DST))
 
 
 @given(st.binary(max_size=200))
 def test_garbage_is_no_route(data: bytes) -> None:
-    for read in (rtsock.routes, rtsock.groups):
+    for read in (rtsock.decode_routes_list, rtsock.decode_groups_list):
         with contextlib.suppress(ValueError):
             read(data)
 
@@ -639,7 +639,7 @@ def test_the_routes_of_a_mac(name: str, total: int, listing: Any, count: int) ->
     """A dump of macOS 14.5 is read without a byte left over."""
     data = (CAPTURES / name).read_bytes()
     found = list(rtsock.messages(data, 0x14))
-    assert len(found) == len(rtsock.routes(data)) == total
+    assert len(found) == len(rtsock.decode_routes_list(data)) == total
     assert b"".join(found) == data
     for each in found:
         bits = int.from_bytes(each[12:16], "little")

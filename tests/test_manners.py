@@ -143,7 +143,8 @@ def test_linux_passes_operands_over(line: str) -> None:
 
 def test_linux_does_not_load_them() -> None:
     code = (
-        "import sys; from pynetstat.cli.action import fields; fields(['-ano', '5'], 'pynetstat');"
+        "import sys; from pynetstat.cli.action import fields_of_words;"
+        "fields_of_words(['-ano', '5'], 'pynetstat');"
         "print('pynetstat.cli.manners' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

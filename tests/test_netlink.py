@@ -20,7 +20,7 @@ from pynetstat.kernel import netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 from pynetstat.outcome import Outcome
-from pynetstat.run import rows_of
+from pynetstat.run import tables_alone
 
 PORT = 4242
 TRUNCATED = socket.MSG_TRUNC
@@ -89,7 +89,7 @@ def found(*answers: Any) -> list[int]:
     """The local ports of the rows that the kernel gave."""
     blocks = sockdiag.tcp_rows("", sockdiag.ALL, Kernel(*answers))
     packed = b"".join(blocks)
-    return sockdiag.decode(packed)[1]["local_port"] if packed else []
+    return sockdiag.decode_messages(packed)[1]["local_port"] if packed else []
 
 
 def test_messages_of_equal_and_of_unequal_length() -> None:
@@ -181,10 +181,10 @@ def test_an_interrupted_dump_is_asked_for_again(monkeypatch: pytest.MonkeyPatch)
 
     kernels = iter([Linked(message(1), cut), Linked(message(2), message(3), ending())])
     monkeypatch.setattr(netlink, "connect", lambda protocol: next(kernels))
-    assert len(netlink.whole(netlink.SOCK_DIAG, KIND, b"", KIND)) == 2
+    assert len(netlink.whole_dump(netlink.SOCK_DIAG, KIND, b"", KIND)) == 2
     monkeypatch.setattr(netlink, "connect", lambda protocol: Linked(cut))
     with pytest.raises(InterruptedError):
-        netlink.whole(netlink.SOCK_DIAG, KIND, b"", KIND)
+        netlink.whole_dump(netlink.SOCK_DIAG, KIND, b"", KIND)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5000])
@@ -201,7 +201,7 @@ def test_rows_are_not_doubled_where_the_dump_breaks_off(
         port = server.getsockname()[1]
         monkeypatch.setattr(sockdiag, "tcp_rows", broken)
         options = Options(tcp=True, listening=True)
-        tables = rows_of(inet.collect(Proc(), options, Outcome()))
+        tables = tables_alone(inet.collect(Proc(), options, Outcome()))
         ports = [number for table in tables for number in table["local_port"]]
     assert ports.count(port) == 1 and 59999 not in ports
 
@@ -253,7 +253,8 @@ def test_a_real_forger(tmp_path: Path) -> None:
         "    print(subprocess.run([sys.executable, '-c', FORGER, port], text=True,"
         " capture_output=True).stdout.strip())\n"
         "    packed = b''.join(sockdiag.tcp_rows('', sockdiag.ALL, link))\n"
-        "assert sockdiag.decode(packed)[1]['local_port'] == [server.getsockname()[1]], packed\n"
+        "    ports = sockdiag.decode_messages(packed)[1]['local_port']\n"
+        "assert ports == [server.getsockname()[1]], packed\n"
         "print('believed the kernel alone')\n"
     )
     top = str(Path(netlink.__file__).parents[2])

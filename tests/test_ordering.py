@@ -15,7 +15,7 @@ from runner import invoke
 from pynetstat.cli import main
 from pynetstat.collectors.linux.inet import InetSocket
 from pynetstat.options import Misuse
-from pynetstat.stages.count import count
+from pynetstat.stages.count import count_rows
 from pynetstat.stages.sort import sorted_table
 from pynetstat.table import Remark, Table
 
@@ -129,28 +129,28 @@ def test_sorting_is_stable_and_loses_nothing(rows: list[tuple[int | None, str]])
     ],
 )  # fmt: skip
 def test_counts(fields: list[str], top: int | None, expected: list[tuple[Any, ...]]) -> None:
-    table = count([Table(InetSocket, 0), Remark("no such"), SOCKETS], fields, top)
+    table = count_rows([Table(InetSocket, 0), Remark("no such"), SOCKETS], fields, top)
     assert [tuple(row) for row in table] == expected
     assert table.record._fields == (*[name.partition("/")[0] for name in fields], "count")
 
 
 def test_several_listings() -> None:
     """A listing without the field is not counted."""
-    assert [*count([SOCKETS, UNIX], ["state"])][:2] == [("LISTEN", 4), (None, 3)]
-    assert [*count([SOCKETS, UNIX], ["local_port"], 1)] == [(22, 3)]
-    assert [*count([], ["state"])] == []
-    assert [*count([Table(InetSocket, 0)], ["state"])] == []
+    assert [*count_rows([SOCKETS, UNIX], ["state"])][:2] == [("LISTEN", 4), (None, 3)]
+    assert [*count_rows([SOCKETS, UNIX], ["local_port"], 1)] == [(22, 3)]
+    assert [*count_rows([], ["state"])] == []
+    assert [*count_rows([Table(InetSocket, 0)], ["state"])] == []
 
 
 def test_what_is_no_address_is_its_own_network() -> None:
     table = Table(InetSocket, 3, local_address=["somewhere", "10.0.0.1", "somewhere"])
-    assert [*count([table], ["local_network/8"], 1)] == [("somewhere", 2)]
+    assert [*count_rows([table], ["local_network/8"], 1)] == [("somewhere", 2)]
 
 
 def test_lists_and_text() -> None:
-    found = {str(row.flags): row.count for row in count([UNIX, UNIX], ["flags"])}
+    found = {str(row.flags): row.count for row in count_rows([UNIX, UNIX], ["flags"])}
     assert found == {"['ACC']": 4, "[]": 2, "None": 2}
-    rows = [*count([SOCKETS], ["program"])]
+    rows = [*count_rows([SOCKETS], ["program"])]
     assert ("café", 1) in rows
     assert all(type(row.count) is int for row in rows)
 
@@ -171,7 +171,7 @@ def test_lists_and_text() -> None:
 )
 def test_what_cannot_be_counted(fields: list[str], message: str) -> None:
     with pytest.raises(Misuse, match=message):
-        count([SOCKETS, UNIX], fields)
+        count_rows([SOCKETS, UNIX], fields)
 
 
 def test_no_python_call_per_row() -> None:
@@ -193,8 +193,8 @@ def test_no_python_call_per_row() -> None:
         sys.setprofile(tally)
         try:
             sorted_table(table, ["proto", "-local_address", "local_port"])
-            count([table], ["proto", "local_network/16"])
-            count([table], ["local_port"], 3)
+            count_rows([table], ["proto", "local_network/16"])
+            count_rows([table], ["local_port"], 3)
         finally:
             sys.setprofile(None)
             gc.enable()

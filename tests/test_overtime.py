@@ -22,7 +22,7 @@ from conftest import Tree, needs_ip, needs_namespaces, needs_root, tcp_file, tcp
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.collectors import CATALOGUE, PORTABLE, find
+from pynetstat.collectors import CATALOGUE, PORTABLE, find_listing
 from pynetstat.options import Options
 from pynetstat.overtime.changes import compared, identity_of
 from pynetstat.overtime.events import Watched
@@ -88,7 +88,7 @@ def test_rounds_do_not_drift(
 
 @pytest.mark.parametrize("key", [*CATALOGUE, *PORTABLE["darwin"], *PORTABLE["win32"]], ids=str)
 def test_every_listing_has_an_identity(key: tuple[str, str]) -> None:
-    listing = find(*key)
+    listing = find_listing(*key)
     identity = identity_of(listing)
     assert identity and set(identity) <= set(listing.record._fields)
 
@@ -273,7 +273,7 @@ def row(inode: int, state: str = "ESTABLISHED", **more: Any) -> Any:
         "local_port": 1,
         "remote_address": "b",
     }
-    record = find("sockets", "inet").record
+    record = find_listing("sockets", "inet").record
     fields |= {"family": "inet", "remote_port": 2, "inode": inode, "state": state, **more}
     return record(**fields)
 
@@ -296,7 +296,7 @@ def row(inode: int, state: str = "ESTABLISHED", **more: Any) -> Any:
     ],
 )
 def test_what_is_an_event(rounds: list[Any], events: str) -> None:
-    watched = Watched(find("sockets", "inet"))
+    watched = Watched(find_listing("sockets", "inet"))
     found = []
     for one in rounds:
         records = [] if one is None else [one]
@@ -305,7 +305,7 @@ def test_what_is_an_event(rounds: list[Any], events: str) -> None:
 
 
 def test_the_program_is_remembered() -> None:
-    watched = Watched(find("sockets", "inet"))
+    watched = Watched(find_listing("sockets", "inet"))
     steps = [[row(5, pid=7, program="x")], [row(0, "LAST_ACK")], [], []]
     changes = [list(watched.step(records, "")) for records in steps]
     assert changes[3][0].event == "closed" and changes[3][0].row["pid"] == 7
@@ -404,14 +404,14 @@ def test_the_schema_knows_changes(tmp_path: Path) -> None:
 
 def test_a_connection_that_the_kernel_lists_twice() -> None:
     """While others close, one may stand there twice, in both of its states."""
-    watched = Watched(find("sockets", "inet"))
+    watched = Watched(find_listing("sockets", "inet"))
     rounds = [[row(5)], [row(5), row(0, "FIN_WAIT2")], [row(0, "FIN_WAIT2")] * 2, [], []]
     found = [[change.event for change in watched.step(records, "")] for records in rounds]
     assert found == [[], [], ["changed"], [], ["closed"]]
 
 
 def test_two_listeners_at_one_port_are_two() -> None:
-    watched = Watched(find("sockets", "inet"))
+    watched = Watched(find_listing("sockets", "inet"))
     one, two = (row(inode, "LISTEN", remote_port=0) for inode in (5, 6))
     rounds = [[one], [one, two], [two]]
     found = [[change.event for change in watched.step(records, "")] for records in rounds]

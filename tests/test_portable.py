@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import pynetstat as api
 from pynetstat import collectors
 from pynetstat.collectors.macos import interfaces as macos_interfaces
-from pynetstat.collectors.portable import address_text, held, interfaces, same_address, sockets
+from pynetstat.collectors.portable import held_text, interfaces, packed_text, same_address, sockets
 from pynetstat.collectors.portable.processes import LINUX, MACOS, WINDOWS, Processes, psutil_module
 from pynetstat.collectors.windows import sockets as windows_sockets
 from pynetstat.formats import classic
@@ -153,7 +153,7 @@ def shown(listing: Listing, options: Options, **injected: Any) -> Shown:
 
 
 MACOS_INET = sockets.INET._replace(collect=partial(sockets.collect, way=MACOS))
-MACOS_UNIX = sockets.UNIX._replace(collect=partial(sockets.collect_unix, way=MACOS))
+MACOS_UNIX = sockets.UNIX._replace(collect=partial(sockets.collect_unix_by_psutil, way=MACOS))
 
 # Live sockets: psutil and /proc say the same
 
@@ -693,7 +693,7 @@ def test_interfaces_of_windows() -> None:
         *TITLES,
         "Ethernet 2       1500        4      5      7 -             3      6      8      - RU",
         f"Loopback Pseudo-Interface 1  1500      - no statistics available -{'':24}LRU",
-        held("以太网")
+        held_text("以太网")
         + "              1500        4      5      7 -             3      6      8      - -",
     ]
     assert result.notices == []
@@ -788,14 +788,14 @@ def test_a_hardware_address_that_is_none() -> None:
 @linux
 @given(st.binary(min_size=16, max_size=16))
 def test_addresses_are_written_as_linux_does(packed: bytes) -> None:
-    assert address_text(packed) == socket.inet_ntop(socket.AF_INET6, packed)
+    assert packed_text(packed) == socket.inet_ntop(socket.AF_INET6, packed)
 
 
 @linux
 @given(st.lists(st.sampled_from([0, 0, 0, 1, 0xFFFF]), min_size=8, max_size=8))
 def test_runs_of_zeros_are_written_as_linux_does(groups: list[int]) -> None:
     packed = b"".join(group.to_bytes(2, "big") for group in groups)
-    assert address_text(packed) == socket.inet_ntop(socket.AF_INET6, packed)
+    assert packed_text(packed) == socket.inet_ntop(socket.AF_INET6, packed)
 
 
 @pytest.mark.parametrize(
@@ -813,9 +813,9 @@ def test_every_spelling_of_an_address_is_one(theirs: str, ours: str) -> None:
 
 
 def test_text_is_held_as_bytes() -> None:
-    assert held("plain") == "plain"
-    assert held("é").encode("latin-1") == "é".encode()
-    assert held("\ud800") == "?"  # half a character, as Windows may have it in a name
+    assert held_text("plain") == "plain"
+    assert held_text("é").encode("latin-1") == "é".encode()
+    assert held_text("\ud800") == "?"  # half a character, as Windows may have it in a name
 
 
 # The catalogue
@@ -828,7 +828,7 @@ def test_every_listing_is_found_on_every_system(platform: str, source: str) -> N
     portable = source == "psutil" or (source == "auto" and platform != "linux")
     elsewhere = collectors.PORTABLE.get(platform, collectors.PSUTIL) if portable else {}
     for key in collectors.CATALOGUE:
-        listing = collectors.find(*key, source, platform)
+        listing = collectors.find_listing(*key, source, platform)
         collect: Any = listing.collect
         place = getattr(collect, "func", collect).__module__
         own = ("portable", "macos", "windows")
@@ -840,7 +840,7 @@ def test_no_library_of_a_system_is_loaded_before_it_is_asked() -> None:
         "import sys\n"
         "from pynetstat import collectors\n"
         "for platform in ('darwin', 'win32'):\n"
-        "    for key in collectors.CATALOGUE: collectors.find(*key, platform=platform)\n"
+        "    for key in collectors.CATALOGUE: collectors.find_listing(*key, platform=platform)\n"
         "print(sorted({'ctypes', 'psutil'} & {*sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -22,7 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_house import calls
 
-from pynetstat.collectors.linux.routes import INET, Route, layout, length, networks, table
+from pynetstat.collectors.linux.routes import (
+    INET,
+    Route,
+    detail_level,
+    length,
+    route_networks,
+    route_table,
+)
 from pynetstat.kernel.proc import BLOCK, Proc
 from pynetstat.listing import Stop
 from pynetstat.options import Options
@@ -111,7 +118,7 @@ def test_length_of_a_mask(mask: str, expected: str) -> None:
 
 
 def test_a_mask_with_holes_is_no_length() -> None:
-    assert networks(["10.0.0.0", "0.0.0.0"], ["255.0.255.0", "128.0.0.0"]) == [
+    assert route_networks(["10.0.0.0", "0.0.0.0"], ["255.0.255.0", "128.0.0.0"]) == [
         "10.0.0.0/255.0.255.0",
         "0.0.0.0/1",
     ]
@@ -199,7 +206,17 @@ def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
 
 
 def test_layouts_by_the_number_of_e() -> None:
-    assert [layout(Options(extend=times)) for times in range(9)] == [2, 1, 3, 0, 1, 2, 3, 0, 1]
+    assert [detail_level(Options(extend=times)) for times in range(9)] == [
+        2,
+        1,
+        3,
+        0,
+        1,
+        2,
+        3,
+        0,
+        1,
+    ]
 
 
 def test_names_of_interfaces_are_untrusted(proc_tree: Tree) -> None:
@@ -212,7 +229,7 @@ def test_names_of_interfaces_are_untrusted(proc_tree: Tree) -> None:
 
 
 def test_which_destinations_are_looked_up_as_what() -> None:
-    found = table(
+    found = route_table(
         [1, 5, 1, 1, 1],
         destination=["10.3.0.5"] * 3 + ["10.0.0.0", "0.0.0.0"],
         genmask=["255.255.255.255", "255.255.255.255", "255.255.0.0", "255.0.0.0", "128.0.0.0"],

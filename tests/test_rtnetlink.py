@@ -186,7 +186,7 @@ ROUTE = rtnetlink.ROUTE_HEADER.pack(2, 24, 0, 0, 254, 3, 0, 1, 0)
 HOPS = rtnetlink.HOP_HEADER.pack(16, 0, 0, 1) + ATTRIBUTE.pack(8, 5) + bytes(4)
 ROUTE += ATTRIBUTE.pack(8, 1) + bytes(4) + ATTRIBUTE.pack(4 + len(HOPS), 9) + HOPS
 DECODERS = [
-    rtnetlink.route,
+    rtnetlink.decode_kernel_route,
     rtnetlink.rule,
     rtnetlink.interface_address,
     rtnetlink.interface_link,
@@ -206,8 +206,8 @@ def test_what_no_kernel_sends_is_an_error(decoder: Any, body: bytes) -> None:
 
 @pytest.mark.parametrize("damage", range(1, len(ROUTE)))
 def test_a_route_that_is_cut_off(damage: int) -> None:
-    assert rtnetlink.route(ROUTE)
+    assert rtnetlink.decode_kernel_route(ROUTE)
     try:
-        rtnetlink.route(ROUTE[:-damage])
+        rtnetlink.decode_kernel_route(ROUTE[:-damage])
     except OSError as error:
         assert "netlink:" in str(error)

@@ -37,7 +37,7 @@ def test_the_schema_is_one() -> None:
 
 def test_the_schema_knows_the_fields_of_every_record() -> None:
     for key in collectors.CATALOGUE:
-        listing = collectors.find(*key)
+        listing = collectors.find_listing(*key)
         if listing.name != "statistics":
             name = SCHEMA["properties"][listing.name]["items"]["$ref"].rpartition("/")[2]
             assert list(SCHEMA["$defs"][name]["properties"]) == list(listing.record._fields)

@@ -25,7 +25,7 @@ def without_click(words: list[str]) -> Outcome:
     sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
     found: Any
     try:
-        found = action.fields(words, "pynetstat")
+        found = action.fields_of_words(words, "pynetstat")
     except SystemExit as end:
         found = end.code
     finally:

@@ -85,14 +85,14 @@ def test_what_is_not_known_is_none() -> None:
 )
 def test_an_attribute_that_does_not_fit(attributes: bytes) -> None:
     with pytest.raises(OSError):
-        tcpinfo.attribute(bytes(72) + attributes)
+        tcpinfo.find_tcp_info(bytes(72) + attributes)
 
 
 def test_messages_without_the_attribute() -> None:
-    assert tcpinfo.attribute(bytes(72)) == (0, b"")
+    assert tcpinfo.find_tcp_info(bytes(72)) == (0, b"")
     other = struct.pack("=HHI", 8, 8, 0)
-    assert tcpinfo.attribute(bytes(72) + other) == (0, b"")
-    assert tcpinfo.attribute(bytes(72) + other + struct.pack("=HHI", 8, 2, 7))[0] == 80
+    assert tcpinfo.find_tcp_info(bytes(72) + other) == (0, b"")
+    assert tcpinfo.find_tcp_info(bytes(72) + other + struct.pack("=HHI", 8, 2, 7))[0] == 80
 
 
 def test_messages_alike_and_not() -> None:
@@ -111,13 +111,13 @@ def test_messages_alike_and_not() -> None:
 
 NEIGHBOURS = """
 import socket, time
-from pynetstat.kernel.neighbours import neighbours
+from pynetstat.kernel.neighbours import read_neighbours
 for address, family in (("10.0.0.9", socket.AF_INET), ("fd00::9", socket.AF_INET6)):
     sock = socket.socket(family)
     sock.setblocking(False)
     sock.connect_ex((address, 80))
 time.sleep(0.1)
-for one in neighbours():
+for one in read_neighbours():
     if one.address in ("10.0.0.9", "fd00::9", "10.0.0.8"):
         print(one.address, one.silent, one.used < 9)
 """

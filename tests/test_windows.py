@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_portable import FakePsutil, Nic, Place, Shown, shown
 
-from pynetstat.collectors.portable import address_text, held
+from pynetstat.collectors.portable import held_text, packed_text
 from pynetstat.collectors.windows import adapters as adapter_lists
 from pynetstat.collectors.windows import groups, interfaces, iphlpapi, routes
 from pynetstat.collectors.windows.sockets import user_words
@@ -99,14 +99,14 @@ ADAPTERS: list[dict[str, Any]] = [
 def test_adapters(pointer: int) -> None:
     """Names of any characters, metrics and groups, with pointers of either size."""
     found = adapter_lists.adapters(adapter_list(ADAPTERS, pointer), START, pointer)
-    names = ["vEthernet (Default Switch)", "Loopback Pseudo-Interface 1", held("以太网"), ""]
+    names = ["vEthernet (Default Switch)", "Loopback Pseudo-Interface 1", held_text("以太网"), ""]
     assert [adapter.name for adapter in found] == names
     assert [(one.interface, one.interface6) for one in found] == [(4, 4), (1, 1), (0, 9), (12, 12)]
     assert [(one.metric, one.metric6) for one in found] == [(25, 35), (75, 75), (0, 0), (0, 0)]
     assert [adapter.kind for adapter in found] == [6, 24, 6, 6]
-    lengths = {address_text(packed): bits for packed, bits in found[0].lengths.items()}
+    lengths = {packed_text(packed): bits for packed, bits in found[0].lengths.items()}
     assert lengths == {"fe80::1": 64, "2001:db8::5": 128} and not found[1].lengths
-    groups = [[address_text(packed) for _, packed in adapter.groups] for adapter in found]
+    groups = [[packed_text(packed) for _, packed in adapter.groups] for adapter in found]
     assert groups == [["224.0.0.1", "ff02::1", "239.255.255.250"], [], ["ff02::1:ff00:1"], []]
 
 
@@ -154,7 +154,7 @@ def test_what_psutil_does_not_tell_of_interfaces(answer: str) -> None:
         ("NT AUTHORITY\\NETWORK SERVICE", "NETWORK_SE"),
         ("DESKTOP\\me", "me"),
         (None, "-"),
-        (held("PC\\Владимир Ленин"), held("Владимир_Л")),
+        (held_text("PC\\Владимир Ленин"), held_text("Владимир_Л")),
     ],
 )
 def test_a_user_is_one_word(user: str | None, word: str) -> None:
@@ -201,12 +201,12 @@ TABLE = forward_table(
 def test_rows_of_the_table() -> None:
     found = routes.forward_rows(TABLE)
     assert len(TABLE) == 8 + 8 * 104
-    assert [(address_text(row.destination), row.prefix) for row in found][:3] == [
+    assert [(packed_text(row.destination), row.prefix) for row in found][:3] == [
         ("0.0.0.0", 0),
         ("192.0.2.0", 24),
         ("192.0.2.5", 32),
     ]
-    assert [row.gateway and address_text(row.gateway) for row in found] == [
+    assert [row.gateway and packed_text(row.gateway) for row in found] == [
         "192.0.2.1", None, None, "192.0.2.9", None, "fe80::1", None, None,
     ]  # fmt: skip
     assert [row.metric for row in found] == [10, 256, 256, 0, 256, 256, 256, 256]
@@ -332,7 +332,7 @@ def test_groups() -> None:
         f"{switch}224.0.0.1",
         f"{switch}239.255.255.250",
         f"{switch}ff02::1",
-        held("以太网") + "       -      ff02::1:ff00:1",
+        held_text("以太网") + "       -      ff02::1:ff00:1",
     ]
     broken = listed_groups(refusing, families=("inet",))
     assert (broken.lines, broken.status) == (heading, 1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
 
 
-def fields(words: Sequence[str], name: str) -> dict[str, Any]:
+def fields_of_words(words: Sequence[str], name: str) -> dict[str, Any]:
     """Every field with its value, as the words of a command line say it; SystemExit where they
     end the program. `name` is the program's, for messages."""
     reading = Reading("POSIXLY_CORRECT" in os.environ, sys.platform)
@@ -29,7 +29,7 @@ def fields(words: Sequence[str], name: str) -> dict[str, Any]:
         for notice in reading.read(words):
             warn(notice)
     except End as end:
-        sys.exit(ended(end, name))
+        sys.exit(end_program(end, name))
     if reading.ignored and sys.stderr.isatty():  # scripts see no difference
         from . import operands
 
@@ -44,7 +44,7 @@ def fields(words: Sequence[str], name: str) -> dict[str, Any]:
     return given
 
 
-def ended(end: End, name: str) -> int:
+def end_program(end: End, name: str) -> int:
     """The command line itself ends the program: with a text, or for what is wrong with it;
     the exit status."""
     if end.show == "usage":
@@ -116,7 +116,7 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
 
         return partial(explain, word)
     if diagnosis:
-        from ..diagnosis import show as show_diagnosis
+        from ..diagnosis import show_diagnosis as show_diagnosis
 
         if given["continuous"] or given["rounds"]:
             raise Misuse("--diagnose takes its two samples once: no -c, no --count")
@@ -129,11 +129,11 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
             raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
     if given["events"]:
-        from ..overtime.events import show as show_events
+        from ..overtime.events import show_events as show_events
 
         return show_events
     if given["save"] or given["diff"]:
-        from ..overtime.snapshot import show as show_snapshot
+        from ..overtime.snapshot import show_snapshot as show_snapshot
 
         return show_snapshot
     from ..run import show

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from ..options import Misuse
 from ..settings import SETTINGS, SUMMARY, Setting
-from .action import fields, run
+from .action import fields_of_words, run
 from .help import help_text
 from .reading import End, Reading, defaults
 from .types import TYPES
@@ -31,7 +31,7 @@ class Netstat(click.Command):
             self.half(ctx, args)
             return []
         try:
-            ctx.params = fields(args, ctx.info_name or "")
+            ctx.params = fields_of_words(args, ctx.info_name or "")
         except SystemExit as end:
             ctx.exit(end.code)  # type: ignore[arg-type] # a number
         return []

@@ -54,7 +54,7 @@ class Word(NamedTuple):
     value: str | None = None
 
 
-def words(
+def option_words(
     argv: Sequence[str],
     own: Mapping[str, bool],
     strict: bool = False,

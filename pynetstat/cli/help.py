@@ -24,8 +24,8 @@ def help_text(name: str) -> str:
     for section in dict.fromkeys(setting.section for setting in SETTINGS):
         found = [setting for setting in SETTINGS if setting.section == section]
         rows = [(setting.usage, setting.help) for setting in found]
-        lines += ["", f"{section}:", *listed(rows, USAGE_COLUMN, width)]
-    lines += ["", "Examples:", *listed([*EXAMPLES, *own_examples()], COMMAND_COLUMN, width)]
+        lines += ["", f"{section}:", *two_columns(rows, USAGE_COLUMN, width)]
+    lines += ["", "Examples:", *two_columns([*EXAMPLES, *own_examples()], COMMAND_COLUMN, width)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -38,7 +38,7 @@ def own_examples() -> list[tuple[str, str]]:
     return EXAMPLES_OF.get(sys.platform, [])
 
 
-def listed(rows: list[tuple[str, str]], most: int, width: int) -> Iterator[str]:
+def two_columns(rows: list[tuple[str, str]], most: int, width: int) -> Iterator[str]:
     """A list in two columns; what is too long for the left one has a line of its own."""
     left = min(max(len(term) for term, _ in rows), most) + 4
     for term, meaning in rows:

@@ -85,29 +85,29 @@ def intention(word: str) -> str:
     return f"; did you mean {meant}?"
 
 
-def protocol(name: str, family: str = "") -> Meaning:
+def protocol_meaning(name: str, family: str = "") -> Meaning:
     """`-p tcp`: one protocol, and its programs."""
     version = (Word("protocol", family),) if family else ()
     return (Word("programs"), Word(name), *version)
 
 
 WINDOWS_PROTOCOLS = {
-    "tcp": protocol("tcp", "inet"),
-    "udp": protocol("udp", "inet"),
-    "ip": protocol("raw", "inet"),
-    "icmp": protocol("raw", "inet"),
-    "tcpv6": protocol("tcp", "inet6"),
-    "udpv6": protocol("udp", "inet6"),
-    "ipv6": protocol("raw", "inet6"),
-    "icmpv6": protocol("raw", "inet6"),
+    "tcp": protocol_meaning("tcp", "inet"),
+    "udp": protocol_meaning("udp", "inet"),
+    "ip": protocol_meaning("raw", "inet"),
+    "icmp": protocol_meaning("raw", "inet"),
+    "tcpv6": protocol_meaning("tcp", "inet6"),
+    "udpv6": protocol_meaning("udp", "inet6"),
+    "ipv6": protocol_meaning("raw", "inet6"),
+    "icmpv6": protocol_meaning("raw", "inet6"),
 }
 MAC_PROTOCOLS = {
-    "tcp": protocol("tcp"),
-    "udp": protocol("udp"),
-    "ip": protocol("raw"),
-    "icmp": protocol("raw"),
-    "icmp6": protocol("raw", "inet6"),
-    "ip6": protocol("raw", "inet6"),
+    "tcp": protocol_meaning("tcp"),
+    "udp": protocol_meaning("udp"),
+    "ip": protocol_meaning("raw"),
+    "icmp": protocol_meaning("raw"),
+    "icmp6": protocol_meaning("raw", "inet6"),
+    "ip6": protocol_meaning("raw", "inet6"),
 }
 MAC_FAMILIES = {
     "inet": (Word("protocol", "inet"),),
@@ -117,7 +117,7 @@ MAC_FAMILIES = {
 }
 
 
-def seconds(text: str) -> Meaning | None:
+def seconds_meaning(text: str) -> Meaning | None:
     """A whole number of seconds between rounds."""
     if text.isascii() and text.isdecimal() and int(text) > 0:
         return (Word("interval", text),)
@@ -153,7 +153,7 @@ SYSTEMS = {
         },
         attached={},
         following={"p": lambda text: WINDOWS_PROTOCOLS.get(text.lower())},
-        operand=seconds,
+        operand=seconds_meaning,
         slash=True,
     ),
     "darwin": Manners(
@@ -163,7 +163,7 @@ SYSTEMS = {
             "b": (Word(BYTES),),
         },
         attached={"f": lambda text: MAC_FAMILIES.get(text), "I": one_interface},
-        following={"p": lambda text: MAC_PROTOCOLS.get(text), "w": seconds},
+        following={"p": lambda text: MAC_PROTOCOLS.get(text), "w": seconds_meaning},
         operand=lambda text: None,
     ),
 }
@@ -205,7 +205,7 @@ BSD = Manners(
         "f": lambda text: MAC_FAMILIES.get(text),
         "p": lambda text: MAC_PROTOCOLS.get(text, ())[1:] or None,
         "I": one_interface,
-        "w": seconds,
+        "w": seconds_meaning,
     },
     following={},
     operand=lambda text: None,
@@ -228,7 +228,7 @@ AS = {
         },
         attached={"p": lambda text: WINDOWS_PROTOCOLS.get(text.lower(), ())[1:] or None},
         following={},
-        operand=seconds,
+        operand=seconds_meaning,
         slash=True,
         whole=True,
     ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ..options import MODES, nearest
 from ..settings import FAMILIES, SETTINGS, Setting
-from .getopt import LONG, OWN, Bad, Word, words
+from .getopt import LONG, OWN, Bad, Word, option_words
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Reading:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
         try:
             manners = other_manners(argv, self.system)
-            for word in words(argv, OWN, self.strict, manners, self.ignored):
+            for word in option_words(argv, OWN, self.strict, manners, self.ignored):
                 yield from self.act(word)
         except Bad as bad:
             raise End(3, f"{bad}{hint(bad)}", "usage") from bad

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..options import Misuse, Options
-from ..plan import wanted
+from ..plan import wanted_listings
 from ..settings import DEFAULTS, Setting
 from .values import converted, format_names
 
@@ -64,7 +64,7 @@ class Fields(Text):
         from .. import collectors
 
         options = Options(**{name: ctx.params[name] for name in DEFAULTS if name in ctx.params})
-        found = [collectors.find(*key).record._fields for key in wanted(options)]
+        found = [collectors.find_listing(*key).record._fields for key in wanted_listings(options)]
         return dict.fromkeys(name for names in found for name in names)
 
 
@@ -90,9 +90,9 @@ class Term(Text):
     """A word that is explained."""
 
     def words(self, ctx: click.Context) -> Iterable[str]:
-        from ..diagnosis.explain import words
+        from ..diagnosis.explain import all_words
 
-        return words()
+        return all_words()
 
 
 class Rules(Text):

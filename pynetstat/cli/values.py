@@ -20,14 +20,14 @@ LONGEST = 10**8  # seconds; what is longer the system's calls do not take
 
 def converted(setting: Setting, value: Any) -> Any:
     """The value of an option, from its text where it takes one; Misuse says what is wrong."""
-    convert = CONVERSIONS.get(setting.kind, text if setting.takes else None)
+    convert = CONVERSIONS.get(setting.kind, text_value if setting.takes else None)
     return convert(setting, value) if convert else value
 
 
 def fail(message: str) -> NoReturn:
-    from ..text import printable
+    from ..text import printable_text
 
-    raise Misuse(printable(message))
+    raise Misuse(printable_text(message))
 
 
 def wrong(what: str, value: str, valid: Iterable[str]) -> NoReturn:
@@ -37,7 +37,7 @@ def wrong(what: str, value: str, valid: Iterable[str]) -> NoReturn:
     fail(f"no {what} `{value}'{hint}")
 
 
-def text(setting: Setting, value: Any) -> Any:
+def text_value(setting: Setting, value: Any) -> Any:
     """Any text, or words, but not nothing."""
     if not value:
         fail(f"--{setting.long} is empty; it takes a value such as `{setting.example}'")
@@ -76,7 +76,7 @@ def tabular_formats() -> list[str]:
     return [name for name in tabulate_formats if name not in RAW]
 
 
-def integer(setting: Setting, value: Any) -> int:
+def integer_value(setting: Setting, value: Any) -> int:
     """A whole number, from the least on where there is one."""
     least, name = setting.least, setting.long
     try:
@@ -88,7 +88,7 @@ def integer(setting: Setting, value: Any) -> int:
     return number
 
 
-def seconds(setting: Setting, value: Any) -> float:
+def seconds_value(setting: Setting, value: Any) -> float:
     """A time that can be waited for."""
     name, least = setting.long, setting.least or 0
     try:
@@ -104,7 +104,7 @@ def seconds(setting: Setting, value: Any) -> float:
 CONVERSIONS: dict[str, Any] = {
     "choice": choice,
     "format": format_name,
-    "integer": integer,
-    "seconds": seconds,
+    "integer": integer_value,
+    "seconds": seconds_value,
     "selection": lambda setting, value: value or "",
 }

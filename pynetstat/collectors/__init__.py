@@ -68,7 +68,7 @@ PORTABLE = {
 }
 
 
-def find(
+def find_listing(
     what: str, family: str = "", source: str = "auto", platform: str = sys.platform
 ) -> Listing:
     """The listing of this name; its module is imported now, on this system's own terms."""

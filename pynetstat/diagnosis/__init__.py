@@ -19,7 +19,7 @@ from ..outcome import Outcome
 from ..run import put
 from ..settings import SETTINGS
 from ..table import Table
-from ..text import decode
+from ..text import decode_nested
 from . import attempts, connections, interfaces, kernel, listeners, ports, routes, udp
 from .host import Host
 from .rule import SEVERITIES, Blind, Finding, Rule, Value, worst
@@ -137,10 +137,10 @@ def diagnose(options: Options) -> list[Finding]:
     "skipped" if it never can in this place."""
     fitting(options)
     found = judge(Host(options, Outcome(library=True))).findings
-    return [Finding(*map(decode, finding)) for finding in found]
+    return [Finding(*map(decode_nested, finding)) for finding in found]
 
 
-def show(
+def show_diagnosis(
     options: Options,
     out: BinaryIO,
     warn: Callable[[str], None],
@@ -149,7 +149,7 @@ def show(
     """Sample, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
     progress(f"Taking two samples, {options.interval:g} s apart ...")
-    host = Host(options, Outcome(once(warn), progress))
+    host = Host(options, Outcome(each_message_once(warn), progress))
     progress("Comparing ...")
     judgement = judge(host)
     progress("")
@@ -157,12 +157,12 @@ def show(
     if not status and host.outcome.errors:  # a table that broke off
         status = SEVERITIES["unknown"]
     if options.format == "openmetrics":
-        from .metrics import metrics
+        from .metrics import diagnosis_metrics
 
-        pieces = metrics(judgement, host, status)
+        pieces = diagnosis_metrics(judgement, host, status)
     elif options.structured:
-        whole = sections(judgement, host, status)
-        pieces = formats.find(options)(whole, options, host.outcome.incomplete)
+        whole = finding_sections(judgement, host, status)
+        pieces = formats.find_renderer(options)(whole, options, host.outcome.incomplete)
     else:
         from .report import report
 
@@ -173,7 +173,7 @@ def show(
     return status
 
 
-def once(warn: Callable[[str], None]) -> Callable[[str], None]:
+def each_message_once(warn: Callable[[str], None]) -> Callable[[str], None]:
     """Print each message once, and not that programs cannot be seen, which the report says."""
     told = {NOT_ALL}
 
@@ -236,7 +236,7 @@ def listing(name: str, record: Any) -> Listing:
     return Listing(name, record, lambda *_: iter(()), lambda _: (), lambda _: "")
 
 
-def sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]:
+def finding_sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]:
     from .report import headline
 
     found = [one for one in judgement.findings if one.severity not in ("unknown", "skipped")]
@@ -247,14 +247,14 @@ def sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]
     seconds, places = round(host.seconds, 3), len(host.other_places)
     result = Result(status, severity, summary, seconds, sockets, len(found), places)
     if not host.given.columns:
-        yield Section(listing("result", Result), iter([table(Result, [result])]))
-    yield Section(listing("findings", Finding), iter([table(Finding, found)]))
+        yield Section(listing("result", Result), iter([finding_table(Result, [result])]))
+    yield Section(listing("findings", Finding), iter([finding_table(Finding, found)]))
     if not host.given.columns:
         rows = [NotChecked(one.rule, one.summary, one.severity == "unknown") for one in blind]
-        yield Section(listing("not_checked", NotChecked), iter([table(NotChecked, rows)]))
-        yield Section(listing("values", Value), iter([table(Value, judgement.values)]))
+        yield Section(listing("not_checked", NotChecked), iter([finding_table(NotChecked, rows)]))
+        yield Section(listing("values", Value), iter([finding_table(Value, judgement.values)]))
 
 
-def table(record: Any, rows: Sequence[Any]) -> Table:
+def finding_table(record: Any, rows: Sequence[Any]) -> Table:
     columns = zip(*rows) if rows else ((),) * len(record._fields)
     return Table(record, len(rows), **dict(zip(record._fields, map(list, columns))))

@@ -15,12 +15,12 @@ from .rule import (
     Rule,
     Value,
     by_owner,
-    count,
-    end,
-    found,
+    endpoint_of,
+    finding_of,
     others,
     peers,
     percent,
+    plural,
     value,
 )
 
@@ -44,10 +44,10 @@ def syn_sent_stuck(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         return
     owner, held = next(iter(chosen.items()))
     place = peers((row[2], row[3]) for row in held)
-    text = f"{host.who(owner)} cannot reach {place}: {count(len(held), 'attempt')} to connect"
+    text = f"{host.who(owner)} cannot reach {place}: {plural(len(held), 'attempt')} to connect"
     text += f" without an answer{why_silent(host, held[0])}{others(list(chosen))}"
     address = Counter(row[2] for row in held).most_common(1)[0][0]
-    yield found(
+    yield finding_of(
         "critical" if len(held) >= limits["critical"] else "warning",
         text,
         [attempts_row(host, *group) for group in chosen.items()],
@@ -123,35 +123,37 @@ def nobody_listens(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     yield value("attempts_per_second", round(failed / host.span, 2), limits["attempts"])
     if failed >= limits["attempts"] * host.span and failed >= limits["share"] * opened:
         seen = host.attempts.most_common(5)
-        text = f"{count(failed, 'attempt')} to connect of {max(opened, failed):,} were refused or"
+        text = f"{plural(failed, 'attempt')} to connect of {max(opened, failed):,} were refused or"
         text += f" failed in {host.seconds:.1f} seconds"
         rows = [
-            {"peer": end(address, port), "uid": uid, "attempts_seen": number}
+            {"peer": endpoint_of(address, port), "uid": uid, "attempts_seen": number}
             for (address, port, uid), number in seen
         ]
         if seen:
             (address, port, uid), _ = seen[0]
-            text += f", mostly to {end(address, port)} by user {uid}"
+            text += f", mostly to {endpoint_of(address, port)} by user {uid}"
             steps = [f"pynetstat -tnp --state syn-sent --port {port} --interval 0.1"]
             steps += [f"nc -vz {address} {port}"]
         else:
             rows = [{"attempts_failed": failed, "attempts": max(opened, failed)}]
             steps = ["sudo tcpdump -ni any 'tcp[13] & 4 != 0'"]
-        yield found("warning", text, rows, steps)
+        yield finding_of("warning", text, rows, steps)
     sent, cut = host.grown("Tcp", "OutRsts"), host.grown("Tcp", "EstabResets")
     refused = sent - cut - failed
     if refused >= limits["attempts"] * host.span and not failed:
-        text = f"{count(refused, 'packet')} came to tcp ports where nothing listens, in"
+        text = f"{plural(refused, 'packet')} came to tcp ports where nothing listens, in"
         text += f" {host.seconds:.1f} seconds"
         names = "pid program local_address local_port"
         inner = [row for row in host.rows(names, {"LISTEN"}) if is_loopback(row[2])]
         outer = {row[3] for row in host.rows(names, {"LISTEN"}) if not is_loopback(row[2])}
         inner = [row for row in inner if row[3] not in outer]
         if inner:
-            listed = ", ".join(f"{host.who(row[:2])} at {end(*row[2:])}" for row in inner[:3])
+            listed = ", ".join(
+                f"{host.who(row[:2])} at {endpoint_of(*row[2:])}" for row in inner[:3]
+            )
             text += f"; these programs listen for this machine alone: {listed}"
-        rows = [host.owned(row[:2], local=end(*row[2:]), refused=refused) for row in inner]
-        yield found("information", text, rows or [{"refused": refused}], ["pynetstat -tlnp"])
+        rows = [host.owned(row[:2], local=endpoint_of(*row[2:]), refused=refused) for row in inner]
+        yield finding_of("information", text, rows or [{"refused": refused}], ["pynetstat -tlnp"])
 
 
 def is_loopback(address: str) -> bool:
@@ -226,7 +228,9 @@ def retransmissions(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if evidence:
         address = groups[busiest[0]][0][3]
         steps.append(f"tracepath {address}")
-    yield found("critical" if share >= limits["critical"] else "warning", text, evidence, steps)
+    yield finding_of(
+        "critical" if share >= limits["critical"] else "warning", text, evidence, steps
+    )
 
 
 RETRANSMISSIONS = Rule(
@@ -260,11 +264,11 @@ def resets(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     cut = max(ended - sent, 0)
     yield value("resets_per_second", round(cut / host.span, 2), limits["resets"])
     if cut >= limits["resets"] * host.span and cut >= limits["share"] * opened:
-        text = f"{count(cut, 'open connection')} were reset by the other end in"
+        text = f"{plural(cut, 'open connection')} were reset by the other end in"
         text += f" {host.seconds:.1f} seconds, while {opened:,} were opened"
         counts = {"reset_by_peer": cut, "opened": opened, "resets_sent": sent}
         rows = [{"counter": name, "count": number} for name, number in counts.items()]
-        yield found("warning", text, rows, ["sudo tcpdump -ni any 'tcp[13] & 4 != 0'"])
+        yield finding_of("warning", text, rows, ["sudo tcpdump -ni any 'tcp[13] & 4 != 0'"])
 
 
 RESETS = Rule(

@@ -14,12 +14,12 @@ from .rule import (
     Rule,
     Value,
     by_owner,
-    count,
-    found,
+    finding_of,
     mostly,
     others,
     peers,
     percent,
+    plural,
     value,
 )
 
@@ -59,9 +59,11 @@ def close_wait_leak(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     owner, (left, allowed, full) = next(iter(chosen.items()))
     critical = any(one[2] or len(one[0]) >= limits["critical"] for one in leaks.values())
     severity = "critical" if critical else "warning" if leaks else "information"
-    text = f"{host.who(owner)} has not closed {count(len(left), 'connection')}"
+    text = f"{host.who(owner)} has not closed {plural(len(left), 'connection')}"
     text += f" that the other end closed{unclosed(evidence[0], full)}"
-    yield found(severity, text + others(evidence), evidence, next_steps(host, owner, "close-wait"))
+    yield finding_of(
+        severity, text + others(evidence), evidence, next_steps(host, owner, "close-wait")
+    )
 
 
 def idle(host: Host, row: Row, limits: Limits) -> bool:
@@ -105,7 +107,7 @@ def unclosed_row(
 def unclosed(row: dict[str, Any], full: bool) -> str:
     text = ""
     if row["unread_bytes"]:
-        text = f", and never read the last {count(row['unread_bytes'], 'byte')} they sent"
+        text = f", and never read the last {plural(row['unread_bytes'], 'byte')} they sent"
     elif row["end_read"] == row["connections"]:
         text = ", though it has read their end"
     elif row["end_read"] == 0:
@@ -189,15 +191,15 @@ def unread_data(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     owner, held = next(iter(chosen.items()))
     reads = "reads more slowly than it is sent" if held[0] in slow else "does not read what it is"
     reads += "" if held[0] in slow else " sent"
-    text = f"{host.who(owner)} {reads}: {count(sum(row[2] for row in held), 'byte')} wait in"
-    text += f" {count(len(held), 'connection')}"
+    text = f"{host.who(owner)} {reads}: {plural(sum(row[2] for row in held), 'byte')} wait in"
+    text += f" {plural(len(held), 'connection')}"
     state = host.process(owner[0]).state
     text += f"; the program is {state}" if state else ""
     steps = next_steps(host, owner, "established")
     if owner[0] is not None:
         cure = f"kill -CONT {owner[0]}" if state == "stopped" else f"cat /proc/{owner[0]}/stack"
         steps = [cure, *steps]
-    yield found(
+    yield finding_of(
         "critical" if len(held) >= limits["critical"] else "warning",
         text + others(list(chosen)),
         [unread_row(host, *group) for group in chosen.items()],
@@ -284,9 +286,9 @@ def peer_not_reading(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     text = f"{place} does not read what {host.who(owner)} sends:"
     if "hosts, such as" in place:
         text = f"{place}, do not read what {host.who(owner)} sends:"
-    text += f" {count(sum(row[2] for row in held), 'byte')} wait in"
-    text += f" {count(len(held), 'connection')}; it is not the network{others(list(chosen))}"
-    yield found(
+    text += f" {plural(sum(row[2] for row in held), 'byte')} wait in"
+    text += f" {plural(len(held), 'connection')}; it is not the network{others(list(chosen))}"
+    yield finding_of(
         "critical" if len(held) >= limits["critical"] else "warning",
         text,
         [blocked_row(host, *group) for group in chosen.items()],
@@ -378,14 +380,14 @@ def unacknowledged_data(host: Host, limits: Limits) -> Iterator[Finding | Value]
     evidence = [unanswered(host, *group) for group in chosen.items()]
     owner, held = next(iter(chosen.items()))
     first = evidence[0]
-    size, tries = first["unacknowledged_bytes"], count(first["retransmits"] + 1, "attempt")
-    text = f"{first['peer']} does not answer {host.who(owner)}: {count(size, 'byte')} in"
+    size, tries = first["unacknowledged_bytes"], plural(first["retransmits"] + 1, "attempt")
+    text = f"{first['peer']} does not answer {host.who(owner)}: {plural(size, 'byte')} in"
     if "hosts, such as" in first["peer"]:
-        text = f"{first['peer']}, do not answer {host.who(owner)}: {count(size, 'byte')} in"
-    text += f" {count(len(held), 'connection')} are not acknowledged after {tries}"
+        text = f"{first['peer']}, do not answer {host.who(owner)}: {plural(size, 'byte')} in"
+    text += f" {plural(len(held), 'connection')} are not acknowledged after {tries}"
     if any(host.info(row[-2], "sacked") for row in held):
         text += "; smaller packets sent later did arrive, so packets of full size may not fit (MTU)"
-    yield found(
+    yield finding_of(
         "critical" if len(held) >= limits["critical"] else "warning",
         text + others(list(chosen)),
         evidence,
@@ -448,9 +450,9 @@ def loss_of_one(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if not bad:
         return
     for kind in ("lost", "full", "reordered"):
-        chosen = [path for path in bad if kind_of(path, limits) == kind]
+        chosen = [path for path in bad if socket_kind(path, limits) == kind]
         if chosen and not (kind == "lost" and host.lossy):  # retransmissions tells it
-            yield found(
+            yield finding_of(
                 "warning" if kind == "lost" else "information",
                 path_text(host, kind, chosen[0]) + others(chosen, "host", "alike"),
                 chosen,
@@ -490,7 +492,7 @@ def worth_telling(path: dict[str, Any], limits: Limits) -> bool:
     return bool(now and enough and ever >= limits["share"] * all_sent)
 
 
-def kind_of(path: dict[str, Any], limits: Limits) -> str:
+def socket_kind(path: dict[str, Any], limits: Limits) -> str:
     slow = (path["rtt_ms"] or 0) >= limits["rtt_ms"]
     if slow and path["rtt_ms"] >= limits["rtt_times"] * max(path["min_rtt_ms"] or 0, 1):
         return "full"

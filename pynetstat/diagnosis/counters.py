@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from ..collectors.linux.statistics import keyed, pairs
-from ..kernel.decode import counters, numbers
-from ..kernel.neighbours import neighbours
+from ..collectors.linux.statistics import keyed, read_pairs
+from ..kernel.decode import counters, numbers_from_hex
+from ..kernel.neighbours import read_neighbours
 from ..kernel.proc import Proc, reason
 from ..listing import Stop
 from ..options import LINUX, Options
@@ -72,7 +72,7 @@ class Counters:
 
     def enter(self, name: str) -> None:
         if name in ("net/snmp", "net/netstat", "net/snmp6"):
-            read = keyed if name == "net/snmp6" else pairs
+            read = keyed if name == "net/snmp6" else read_pairs
             for section in read(self.proc, Options(), self.outcome, name):
                 known = self.values.setdefault(section.title or "", {})
                 known.update(zip(section["name"], section["value"]))
@@ -109,13 +109,15 @@ class Counters:
             return {}
         self.notice(name)
         waiting, inodes, dropped = zip(*rows) if rows else ((), (), ())
-        return dict(zip(map(int, inodes), zip(numbers(waiting), map(int, dropped))))
+        return dict(zip(map(int, inodes), zip(numbers_from_hex(waiting), map(int, dropped))))
 
     def neighbours(self) -> set[str]:
         """The addresses next to us that do not answer, and that somebody needs now."""
         if self.proc.own:
             with suppress(OSError):
-                return {one.address for one in neighbours() if one.silent and one.used <= NEEDED}
+                return {
+                    one.address for one in read_neighbours() if one.silent and one.used <= NEEDED
+                }
         # IP address  HW type  Flags  HW address  Mask  Device: flags 0x0, no hardware address
         with suppress(OSError):
             rows = [line.split() for line in self.proc.read("net/arp").splitlines()[1:]]
@@ -181,7 +183,7 @@ def per_processor(text: str) -> dict[str, int]:
     names = header.split()
     found = dict.fromkeys(names, 0)
     for row in re.findall("^[0-9a-f ]+$", rest, re.MULTILINE):
-        for name, value in zip(names, numbers(row.split())):
+        for name, value in zip(names, numbers_from_hex(row.split())):
             found[name] += value
     return found
 
@@ -191,6 +193,6 @@ def softnet(text: str) -> dict[str, int]:
     processed, dropped since the queue was full, and how often the time for them ran out."""
     found = {"processed": 0, "dropped": 0, "time_squeeze": 0}
     for row in re.findall("^[0-9a-f ]+$", text, re.MULTILINE):
-        for name, value in zip(found, numbers(row.split())):
+        for name, value in zip(found, numbers_from_hex(row.split())):
             found[name] += value
     return found

@@ -25,9 +25,9 @@ def explain(word: str, options: Options, out: BinaryIO, *_: object) -> int:
     asked of the system."""
     page = Page(out)
     if word.strip() in ("", LIST):
-        texts = listed(page)
+        texts = words_by_subject(page)
     else:
-        entries = known(word)
+        entries = entries_of(word)
         if not entries:
             raise Misuse(unknown(word))
         texts = []
@@ -37,13 +37,13 @@ def explain(word: str, options: Options, out: BinaryIO, *_: object) -> int:
             if len(entries) > 1 or len(title) == 1:
                 title += f" ({subject(entry)})"
             texts.append(page.painted("information", title))
-            for name, said in told(entry):
+            for name, said in told_entry(entry):
                 texts += page.paragraph(name, said)
     put(out, "".join(f"{text}\n" for text in texts).encode(), flush=True)
     return 0
 
 
-def told(entry: Entry) -> Iterator[tuple[str, str]]:
+def told_entry(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "Means", entry.means
     yield "Causes", entry.causes
     yield "To do", entry.advice
@@ -57,7 +57,7 @@ def subject(entry: Entry) -> str:
     return RULE if isinstance(entry, Rule) else entry.subject
 
 
-def listed(page: Page) -> list[str]:
+def words_by_subject(page: Page) -> list[str]:
     """All words by subject."""
     subjects: dict[str, dict[str, None]] = {}
     for entry in ENTRIES:
@@ -69,12 +69,12 @@ def listed(page: Page) -> list[str]:
     return texts
 
 
-def plain(word: str) -> str:
+def plain_spelling(word: str) -> str:
     """closewait for `close-wait`, `Close Wait` and the like; `*:*` and `!` as they are."""
     return "".join(filter(str.isalnum, word)).lower() or word.strip()
 
 
-def known(word: str) -> list[Entry]:
+def entries_of(word: str) -> list[Entry]:
     """All entries of this name: as it is written, else in another spelling, else the letters of
     flags (UG, BMRU)."""
     word = word.strip()
@@ -82,8 +82,12 @@ def known(word: str) -> list[Entry]:
     if exact:
         return exact
     if len(word) > 1:
-        alike = [entry for entry in ENTRIES if plain(word) in map(plain, spellings(entry))]
-        states = states_called(plain(word)) or ()
+        alike = [
+            entry
+            for entry in ENTRIES
+            if plain_spelling(word) in map(plain_spelling, spellings(entry))
+        ]
+        states = states_called(plain_spelling(word)) or ()
         if not alike and len(states) == 1:
             (state,) = states
             name = next(name for name, spelling in FILTER_WORDS.items() if spelling == state)
@@ -101,7 +105,7 @@ def spellings(entry: Entry) -> Sequence[str]:
     return (entry.name,) if isinstance(entry, Rule) else (entry.name, *entry.also)
 
 
-def words() -> list[str]:
+def all_words() -> list[str]:
     return list(dict.fromkeys(entry.name for entry in ENTRIES))
 
 
@@ -112,9 +116,9 @@ def unknown(word: str) -> str:
 
     from ..text import safe
 
-    names = {plain(name): name for entry in ENTRIES for name in spellings(entry)
-             if len(plain(name)) > 2}  # fmt: skip
-    asked = plain(word)
+    names = {plain_spelling(name): name for entry in ENTRIES for name in spellings(entry)
+             if len(plain_spelling(name)) > 2}  # fmt: skip
+    asked = plain_spelling(word)
     near = get_close_matches(asked, names, 3, 0.8) if len(asked) > 2 else []
     if len(asked) > 3:
         near += [name for name in names if name.startswith(asked) or name.endswith(asked)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .host import Host
-from .rule import Blind, Finding, Limit, Limits, Rule, Value, count, found, value
+from .rule import Blind, Finding, Limit, Limits, Rule, Value, finding_of, plural, value
 
 # What is there only because a kernel module is loaded; never a way out without an address
 FALLBACKS = (
@@ -41,14 +41,14 @@ def interface_down(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         one = (addressed or dead)[0]
         text = f"No interface is up except loopback: {one.ifname} {fault(one)}"
         others = len(dead) - 1
-        text += f"; {count(others, 'more interface')} alike" if others else ""
-        yield found("critical", text, rows, [f"ip link show {one.ifname}", cure(one)])
+        text += f"; {plural(others, 'more interface')} alike" if others else ""
+        yield finding_of("critical", text, rows, [f"ip link show {one.ifname}", cure(one)])
         return
     off = [one for one in addressed if "UP" not in one.flags]
     if off:
         text = f"{off[0].ifname} has an address and is switched off"
         rows = [interface_row(one) for one in off]
-        yield found("information", text, rows, [f"ip link show {off[0].ifname}", cure(off[0])])
+        yield finding_of("information", text, rows, [f"ip link show {off[0].ifname}", cure(off[0])])
 
 
 NO_FLAGS = "whether an interface is up is told by the kernel alone, not by its files"
@@ -103,7 +103,7 @@ def interface_errors(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         for side in ("rx", "tx") if one.stats and before.get(one.ifname) else ():
             last, first = one.stats[side], before[one.ifname][side]
             grown = {name: (last[name] or 0) - (first[name] or 0) for name in last}
-            row = counted(one.ifname, side, grown)
+            row = counters_of_side(one.ifname, side, grown)
             bad, packets = worst_of(row), row["packets"]
             total += bad
             if (bad >= limits["errors"] and bad >= limits["share"] * (packets + bad)) or (
@@ -112,7 +112,7 @@ def interface_errors(host: Host, limits: Limits) -> Iterator[Finding | Value]:
             ):
                 now.append(row)
             elif (last["errors"] or 0) >= max(limits["ever"], limits["share"] * last["packets"]):
-                ever.append(counted(one.ifname, side, last))
+                ever.append(counters_of_side(one.ifname, side, last))
     yield value("errors", total, limits["errors"])
     if now or ever:
         rows = sorted(now or ever, key=lambda row: -worst_of(row) - row["dropped"])
@@ -120,21 +120,21 @@ def interface_errors(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         text += f" in {host.seconds:.1f} seconds" if now else " since it came up, none of them now"
         name = rows[0]["interface"]
         steps = [f"pynetstat -ei {name}", f"ethtool -S {name}"]
-        yield found("warning" if now else "information", text, rows, steps)
+        yield finding_of("warning" if now else "information", text, rows, steps)
 
 
 def interface_text(row: Mapping[str, Any]) -> str:
     bad, dropped, packets = worst_of(row), row["dropped"], row["packets"]
     verb = "received" if row["direction"] == "received" else "sent"
     if bad >= dropped:
-        return f"{row['interface']} counts {count(bad, 'error')} beside {packets:,} packets {verb}"
+        return f"{row['interface']} counts {plural(bad, 'error')} beside {packets:,} packets {verb}"
     should = "was to send" if verb == "sent" else "received"
     cause = " (its send queue is full, or it has no link)" if verb == "sent" else ""
     return f"{row['interface']} dropped {dropped:,} of {packets + dropped:,} packets that it" \
            f" {should}{cause}"  # fmt: skip
 
 
-def counted(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, Any]:
+def counters_of_side(name: str, side: str, stats: Mapping[str, int | None]) -> dict[str, Any]:
     """The counters that matter of an interface that receives or sends."""
     received = side == "rx"
     return {
@@ -186,11 +186,11 @@ def softnet_drops(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     dropped, processed = host.grown("softnet", "dropped"), host.grown("softnet", "processed")
     yield value("dropped", dropped, limits["dropped"])
     if dropped >= limits["dropped"]:
-        text = f"The machine dropped {count(dropped, 'packet')} of {processed + dropped:,} that it"
+        text = f"The machine dropped {plural(dropped, 'packet')} of {processed + dropped:,} that it"
         text += " received, since no processor had time for them"
         rows = [{"dropped": dropped, "processed": processed}]
         steps = ["cat /proc/net/softnet_stat", "sysctl net.core.netdev_max_backlog"]
-        yield found("warning", text, rows, [*steps, "mpstat -P ALL 1 3"])
+        yield finding_of("warning", text, rows, [*steps, "mpstat -P ALL 1 3"])
 
 
 SOFTNET_DROPS = Rule(
@@ -226,11 +226,11 @@ def buffer_drops(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     yield value("dropped", total, limits["dropped"])
     if total >= limits["dropped"]:
         most = max(grown, key=lambda name: grown[name])
-        text = f"{count(total, 'segment')} of tcp came in and were dropped in {host.seconds:.1f}"
+        text = f"{plural(total, 'segment')} of tcp came in and were dropped in {host.seconds:.1f}"
         text += f" seconds, mostly since {DROPS[most]}"
         rows = [{"counter": name, "count": number} for name, number in grown.items() if number]
         steps = ["pynetstat -tanp --sort -recv_q", "sysctl net.ipv4.tcp_rmem"]
-        yield found("warning", text, rows, steps)
+        yield finding_of("warning", text, rows, steps)
 
 
 BUFFER_DROPS = Rule(

@@ -9,7 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from .host import Host
-from .rule import Blind, Finding, Limit, Limits, Owner, Rule, Value, count, found, percent, value
+from .rule import (
+    Blind,
+    Finding,
+    Limit,
+    Limits,
+    Owner,
+    Rule,
+    Value,
+    finding_of,
+    percent,
+    plural,
+    value,
+)
 
 
 def memory_pressure(host: Host, limits: Limits) -> Iterator[Finding | Value]:
@@ -32,9 +44,9 @@ def memory_pressure(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if full:
         protocol, used, pressure, most = full[0]
         held = [{"holder": one[0], "bytes": one[1] * page} for one in full]
-        yield found(
+        yield finding_of(
             "critical" if used >= limits["critical"] * most else "warning",
-            f"{protocol} takes {count(used * page, 'byte')} of memory; from {pressure * page:,} on"
+            f"{protocol} takes {plural(used * page, 'byte')} of memory; from {pressure * page:,} on"
             f" the system saves, and {most * page:,} is the most",
             [*held, *waiting(host)],
             steps,
@@ -43,9 +55,9 @@ def memory_pressure(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         pressed = host.grew("TcpExt", "TCPMemoryPressures")
         cut = host.grew("TcpExt", "TCPAbortOnMemory")
         if pressed + cut >= limits["pressures"]:
-            text = f"The memory for tcp ran short {count(pressed, 'time')}"
-            text += f", and {count(cut, 'connection')} were cut off" if cut else ""
-            yield found("critical" if cut else "warning", text, waiting(host), steps)
+            text = f"The memory for tcp ran short {plural(pressed, 'time')}"
+            text += f", and {plural(cut, 'connection')} were cut off" if cut else ""
+            yield finding_of("critical" if cut else "warning", text, waiting(host), steps)
 
 
 def waiting(host: Host) -> list[dict[str, Any]]:
@@ -102,11 +114,11 @@ def conntrack_full(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if limit > 0 and (number >= limits["share"] * limit or dropped):
         text = f"The firewall's table of connections is {percent(number / limit)} full"
         text += f" ({number:,} of {limit:,})"
-        text += f", and {count(dropped, 'packet')} found no room" if dropped else ""
+        text += f", and {plural(dropped, 'packet')} found no room" if dropped else ""
         evidence = [{"entries": number, "limit": limit, "dropped": dropped}]
         critical = dropped or number >= limits["critical"] * limit
         steps = ["sysctl net.netfilter.nf_conntrack_max", "conntrack -L | head"]
-        yield found("critical" if critical else "warning", text, evidence, steps)
+        yield finding_of("critical" if critical else "warning", text, evidence, steps)
 
 
 CONNTRACK_FULL = Rule(

@@ -18,10 +18,10 @@ from .rule import (
     Owner,
     Rule,
     Value,
-    count,
-    end,
-    found,
+    endpoint_of,
+    finding_of,
     others,
+    plural,
     value,
 )
 
@@ -68,7 +68,7 @@ def queues(host: Host) -> list[Queue]:
     found = []
     for pid, program, address, port, waiting, key in rows:
         least = min(waiting, later.get(key, (0,))[0])
-        place, backlog = end(address, port), limits.get(key)
+        place, backlog = endpoint_of(address, port), limits.get(key)
         found.append(Queue((pid, program), place, port, waiting, least, left[port], backlog))
     return sorted(found, key=lambda queue: -queue.waiting)
 
@@ -84,27 +84,27 @@ def listen_overflow(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         problem = blind
     yield value("waiting", max((one.waiting for one in waiting), default=0), limits["waiting"])
     yield value("overflows", lost, limits["overflows"])
-    turned_away = f"; {count(lost, 'attempt')} to connect met a full queue" if lost else ""
+    turned_away = f"; {plural(lost, 'attempt')} to connect met a full queue" if lost else ""
     if full:
         first = full[0]
         number = f"{first.waiting:,} wait"
         number += f", {first.backlog:,} have room" if first.backlog is not None else ""
         text = f"{host.who(first.owner)} does not accept connections at {first.place} ({number})"
-        text += state_of(host, first.owner) + turned_away + others(full)
+        text += owner_state(host, first.owner) + turned_away + others(full)
         severity = "critical" if lost or first.full else "warning"
         rows = [queue.row(host) for queue in full]
-        yield found(severity, text, rows, listener_steps(host, first))
+        yield finding_of(severity, text, rows, listener_steps(host, first))
     elif lost >= limits["overflows"] and lost >= limits["share"] * (accepted + lost):
         text = "Connections come in bursts that are more than a program accepts"
         text += f"; most wait for {host.who(waiting[0].owner)}" if waiting else ""
         rows = [queue.row(host) for queue in waiting[:3]]
         steps = listener_steps(host, waiting[0]) if waiting else ["pynetstat -tlnp"]
-        yield found("warning", text + turned_away, rows, steps)
+        yield finding_of("warning", text + turned_away, rows, steps)
     if problem:
         raise problem
 
 
-def state_of(host: Host, owner: Owner) -> str:
+def owner_state(host: Host, owner: Owner) -> str:
     state = host.process(owner[0]).state
     return f"; the program is {state}" if state else ""
 
@@ -158,9 +158,9 @@ def waits_for_accept(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         text = f"{host.who(first.owner)} is slow to accept connections at {first.place}"
         text += f" ({first.waiting:,}{room} wait)"
         text += f"; {first.given_up:,} clients have given up" if first.given_up > 1 else ""
-        text += state_of(host, first.owner) + others(slow)
+        text += owner_state(host, first.owner) + others(slow)
         rows = [queue.row(host) for queue in slow]
-        yield found("warning", text, rows, listener_steps(host, first))
+        yield finding_of("warning", text, rows, listener_steps(host, first))
 
 
 WAITS_FOR_ACCEPT = Rule(
@@ -205,13 +205,15 @@ def syn_flood(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     steps = ["nstat -az TcpExtSyncookiesSent TcpExtTCPReqQFullDrop"]
     if evidence:
         port = evidence[0]["port"]
-        text = f"{count(len(rows), 'connection')} to {host.who(host.listener(port))} at port {port}"
-        text += f" are begun and not completed, from {count(evidence[0]['addresses'], 'address')}"
+        text = (
+            f"{plural(len(rows), 'connection')} to {host.who(host.listener(port))} at port {port}"
+        )
+        text += f" are begun and not completed, from {plural(evidence[0]['addresses'], 'address')}"
         steps = [f"pynetstat -tan --state syn-recv --port {port}"]
         steps.append(f"ip route get {next(row[1] for row in rows if row[0] == port)}")
-    text += f"; the system had to send {count(cookies, 'cookie')}" if cookies else ""
+    text += f"; the system had to send {plural(cookies, 'cookie')}" if cookies else ""
     critical = cookies >= limits["cookies"]
-    yield found("critical" if critical else "warning", text, evidence, steps)
+    yield finding_of("critical" if critical else "warning", text, evidence, steps)
 
 
 SYN_FLOOD = Rule(
@@ -255,12 +257,17 @@ def shared_port(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         (place, owners) = wrong[0]
         listed = " and ".join(host.who(owner) for owner in owners[:2])
         more = len(owners) - 2
-        listed += f" and {count(more, 'more program')}" if more > 0 else ""
-        text = f"{listed} listen at the same port, {end(*place)}: each gets a share of the clients"
-        yield found(
+        listed += f" and {plural(more, 'more program')}" if more > 0 else ""
+        text = f"{listed} listen at the same port, {endpoint_of(*place)}:"
+        text += " each gets a share of the clients"
+        yield finding_of(
             "warning",
             text + others(wrong, "port", "alike"),
-            [host.owned(one, local=end(*where)) for where, all_of in wrong for one in all_of],
+            [
+                host.owned(one, local=endpoint_of(*where))
+                for where, all_of in wrong
+                for one in all_of
+            ],
             [f"pynetstat -tlnp --port {place[1]}"],
         )
 
@@ -304,8 +311,8 @@ def exposed_listeners(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         programs = list(dict.fromkeys(row[1] for row in rows if row[1]))
         named = ", ".join(programs[:4]) + (", ..." if len(programs) > 4 else "")
         are = "is" if len(ports) == 1 else "are"
-        text = f"{count(len(ports), 'port')} {are} open at every address of this machine"
-        yield found(
+        text = f"{plural(len(ports), 'port')} {are} open at every address of this machine"
+        yield finding_of(
             "information",
             f"{text} (no firewall was looked at)" + (f": {named}" if named else ""),
             [host.owned(row[:2], proto=row[2], local=bound_end(*row[3:])) for row in rows],
@@ -318,7 +325,7 @@ LOOPBACK = "lo"  # what is bound to this interface is reached from this machine 
 
 def bound_end(address: str, port: int, device: str | None) -> str:
     """0.0.0.0%eth1:80, where a socket is bound to one interface."""
-    return end(f"{address}%{device}" if device else address, port)
+    return endpoint_of(f"{address}%{device}" if device else address, port)
 
 
 def ephemeral(host: Host) -> int:
@@ -372,7 +379,7 @@ def files_exhausted(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     full = [one for one in near if one[1] >= one[2] or waiting[one[0]]]
     text = f"{host.who(owner)} has {used:,} of the {allowed:,} files open that it may have"
     if waiting[owner]:
-        text += f", and {count(waiting[owner], 'connection')} wait for it to accept them"
+        text += f", and {plural(waiting[owner], 'connection')} wait for it to accept them"
     rows = [
         host.owned(
             owner,
@@ -384,7 +391,7 @@ def files_exhausted(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         for owner, used, allowed in near
     ]
     steps = [f"ls -l /proc/{owner[0]}/fd", f"prlimit --pid {owner[0]} --nofile"]
-    yield found(
+    yield finding_of(
         "critical" if full else "warning", text + others(near), rows, [*steps, *log_of(host, owner)]
     )
 

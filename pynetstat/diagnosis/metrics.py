@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from . import Judgement
 
 
-def metrics(judgement: Judgement, host: Host, status: int) -> Iterator[bytes]:
+def diagnosis_metrics(judgement: Judgement, host: Host, status: int) -> Iterator[bytes]:
     prefix = "pynetstat_diagnosis"
     lines = [
         f"# TYPE {prefix}_status gauge",

@@ -20,11 +20,11 @@ from .rule import (
     Rule,
     Value,
     by_owner,
-    count,
-    end,
-    found,
+    endpoint_of,
+    finding_of,
     others,
     peers,
+    plural,
     value,
 )
 
@@ -62,8 +62,8 @@ def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     taken, protocol, destination, rows = used[0]
     owner = next(iter(by_owner(rows)), (None, None))
     if destination[2]:
-        text = f"{taken:,} of the {total:,} local ports for {protocol} to {end(*destination[1:])}"
-        text += " are taken"
+        text = f"{taken:,} of the {total:,} local ports for {protocol}"
+        text += f" to {endpoint_of(*destination[1:])} are taken"
     else:
         text = f"{taken:,} of the {total:,} local ports that clients are given are taken by"
         text += " listeners" if protocol == "tcp" else " udp sockets"
@@ -72,8 +72,8 @@ def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     text += f", most by {host.who(owner)}" if owner[0] is not None else ""
     steps = ["sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse"]
     if destination[2]:
-        steps.insert(0, f"pynetstat -tanp --filter 'dst {end(*destination[1:])}'")
-    yield found(
+        steps.insert(0, f"pynetstat -tanp --filter 'dst {endpoint_of(*destination[1:])}'")
+    yield finding_of(
         "critical" if taken >= limits["critical"] * total else "warning",
         text + others(used, "destination", "alike"),
         [taken_by(host, total, *one) for one in used],
@@ -121,7 +121,7 @@ def taken_by(
     return host.owned(
         owner,
         proto=protocol,
-        peer=end(*destination[1:]) if destination[2] else None,
+        peer=endpoint_of(*destination[1:]) if destination[2] else None,
         ports_used=taken,
         ports_total=total,
         ports_of_program=len(held) if owner[0] is not None else None,
@@ -182,7 +182,7 @@ def ports_gone(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     text = f"{most:,} of the {total:,} local ports of {address} are in use: a program that binds a"
     text += " port before it connects gets none"
     text += f"; most are of {host.who(owner)}" if owner[0] is not None else ""
-    yield found(
+    yield finding_of(
         "warning",
         text,
         [
@@ -238,7 +238,7 @@ def time_wait_flood(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if not (full or many or (running_out and most.number >= limits["floor"])):
         return
     all_of = "all" if most.number == number else f"{most.number:,}"
-    text = f"{count(number, 'connection')} were closed within the last minute"
+    text = f"{plural(number, 'connection')} were closed within the last minute"
     if full:
         text = f"The table of closed connections (TIME_WAIT) is full: {number:,} of {limit:,}"
         text += f", and {overflow:,} more found no room" if overflow else ""
@@ -246,7 +246,7 @@ def time_wait_flood(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         text += f"; {all_of} {most.words(host)}"
     else:
         text += f", {all_of} of them {most.words(host)}".replace("all of them of", "all of")
-    yield found(
+    yield finding_of(
         "warning",
         text,
         [most.row(host) | {"total": number, "limit": limit, "overflow": overflow}],
@@ -280,7 +280,7 @@ def focus(host: Host, rows: Sequence[tuple[Any, ...]]) -> Focus:
     place, number = Counter(row[1:3] for row in rows).most_common(1)[0]
     if serving > number or (serving == number and port in host.listeners):
         return Focus(serving, host.listener(port), port=port)
-    return Focus(number, talker(host, *place), destination=end(*place))
+    return Focus(number, talker(host, *place), destination=endpoint_of(*place))
 
 
 def talker(host: Host, address: str, port: int) -> Owner:
@@ -342,7 +342,7 @@ def orphans(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     held = len(stuck) >= limits["stuck"] and len(stuck) >= enough
     if not (near or many or held):
         return
-    text = f"{count(total, 'closed connection')} still wait for the other end"
+    text = f"{plural(total, 'closed connection')} still wait for the other end"
     text += f", of {limit:,} that the system allows" if limit else ""
     evidence = [{"connections": total, "limit": limit or None}]
     if rows:
@@ -353,7 +353,7 @@ def orphans(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         evidence = [most.row(host) | counted]
     critical = limit > 0 and total >= limits["critical"] * limit
     steps = ["pynetstat -tano --state fin-wait-1,fin-wait-2,closing,last-ack"]
-    yield found("critical" if critical else "warning", text, evidence, steps)
+    yield finding_of("critical" if critical else "warning", text, evidence, steps)
 
 
 ORPHANS = Rule(

@@ -31,17 +31,17 @@ class Process(NamedTuple):
 
 def process(proc: Proc, pid: int) -> Process:
     """What /proc tells of a process; what it does not tell is None."""
-    stat = content(proc, f"{pid}/stat").rpartition(")")[2].split()
+    stat = process_file(proc, f"{pid}/stat").rpartition(")")[2].split()
     return Process(
-        command(content(proc, f"{pid}/cmdline")),
-        unit(content(proc, f"{pid}/cgroup")),
+        script_of(process_file(proc, f"{pid}/cmdline")),
+        unit(process_file(proc, f"{pid}/cgroup")),
         STATES.get(stat[0]) if stat else None,
         int(stat[1]) if len(stat) > 1 and stat[1].isdecimal() else None,
         executable(proc, pid),
     )
 
 
-def content(proc: Proc, name: str) -> str:
+def process_file(proc: Proc, name: str) -> str:
     try:
         return proc.read(name)
     except (OSError, ValueError):
@@ -55,7 +55,7 @@ def executable(proc: Proc, pid: int) -> str | None:
         return None
 
 
-def command(line: str) -> str | None:
+def script_of(line: str) -> str | None:
     """`python3 shop.py` of `/usr/bin/python3\\0-u\\0/srv/shop.py\\0--port\\08080\\0`; None where no
     script is run."""
     words = line.rstrip("\0").split("\0")

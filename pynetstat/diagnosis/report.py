@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..text import safe
 from .host import Host
-from .rule import Blind, Finding, count, worst
+from .rule import Blind, Finding, plural, worst
 
 if TYPE_CHECKING:
     from . import Judgement
@@ -134,19 +134,19 @@ class Page:
         """A small table that fits the page: what is not known in any row has no column; if it is
         too wide, headers take several lines, then long text is cut, then the last columns are left
         out."""
-        names = [name for name in evidence[0] if any(known(row[name]) for row in evidence)]
+        names = [name for name in evidence[0] if any(is_known(row[name]) for row in evidence)]
         shown = evidence[:ROWS]
         columns = [Cells(name, [row[name] for row in shown]) for name in names]
         room = self.width - INDENT
-        if total(columns) > room:
+        if table_width(columns) > room:
             for column in columns:
                 column.header = column.header[0].split()
-        while columns and total(columns) > room:
+        while columns and table_width(columns) > room:
             widest = max(columns, key=lambda one: 0 if one.number else one.width)
             if widest.number or widest.width <= NARROW:
                 columns.pop()
             else:
-                widest.cut(max(widest.width - (total(columns) - room), NARROW))
+                widest.cut(max(widest.width - (table_width(columns) - room), NARROW))
         height = max((len(one.header) for one in columns), default=0)
         for row in zip(*[one.lines(height) for one in columns]):
             yield " " * INDENT + "  ".join(row).rstrip()
@@ -157,20 +157,20 @@ class Page:
 
     def footing(self, host: Host) -> Iterator[str]:
         yield ""
-        sockets = count(sum(map(len, host.tables)), "socket")
+        sockets = plural(sum(map(len, host.tables)), "socket")
         text = (
             f"{sockets}, in two samples within {host.seconds:.1f} s. A longer interval sees more:"
         )
         yield from self.wrapped(f"{text} `--interval 10`.", "")
         for missing in host.outcome.incomplete():
             if missing["what"] == "owner":
-                text = f"{count(missing['count'], 'socket')} of programs that are not known:"
+                text = f"{plural(missing['count'], 'socket')} of programs that are not known:"
                 text += f" {missing['reason']}."
                 if hasattr(os, "geteuid") and os.geteuid():
                     text += " With `sudo` they are named."
                 yield from self.wrapped(text, "")
         if host.other_places:
-            text = f"{count(len(host.other_places), 'other network namespace')} (containers, ...)"
+            text = f"{plural(len(host.other_places), 'other network namespace')} (containers, ...)"
             text += " were not looked at."
             pid = min(host.other_places.values())
             text += f" `sudo nsenter -t {pid} -n pynetstat --diagnose` looks into that of"
@@ -192,7 +192,7 @@ class Cells:
     def __init__(self, name: str, values: Sequence[Any]) -> None:
         self.number = all(isinstance(value, (int, float, type(None))) for value in values)
         self.header = [name.replace("_", " ").upper()]
-        self.texts = [cell(name, value) for value in values]
+        self.texts = [report_cell(name, value) for value in values]
 
     @property
     def width(self) -> int:
@@ -210,7 +210,7 @@ class Cells:
         return [f"{text:{side}{width}}" for text in (*header, *self.texts)]
 
 
-def total(columns: Sequence[Cells]) -> int:
+def table_width(columns: Sequence[Cells]) -> int:
     return sum(one.width + 2 for one in columns) - 2
 
 
@@ -221,11 +221,11 @@ def name_of(host: Host, pid: int) -> str | None:
         return None
 
 
-def known(value: Any) -> bool:
+def is_known(value: Any) -> bool:
     return value is not None
 
 
-def cell(name: str, value: Any) -> str:
+def report_cell(name: str, value: Any) -> str:
     """Numbers in full, what a stranger wrote made harmless, a dash for what is not known."""
     if value is None:
         return "-"

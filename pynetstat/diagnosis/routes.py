@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from .host import Host
 from .interfaces import NO_FLAGS
-from .rule import Blind, Finding, Limit, Limits, Owner, Rule, Value, count, found, others, value
+from .rule import (
+    Blind,
+    Finding,
+    Limit,
+    Limits,
+    Owner,
+    Rule,
+    Value,
+    finding_of,
+    others,
+    plural,
+    value,
+)
 
 if TYPE_CHECKING:
     from ..collectors.linux.routes import Route
@@ -53,9 +65,9 @@ def no_default_route(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         text = "This machine has no route but to itself (loopback)"
     else:
         text = "There is no route to the rest of the world (no default route)"
-    text += f"; {count(failed, 'packet')} could not be sent meanwhile" if failed else ""
+    text += f"; {plural(failed, 'packet')} could not be sent meanwhile" if failed else ""
     severity = "critical" if failed >= limits["packets"] else "information"
-    yield found(severity, text, rows, ["pynetstat -rn", "ip route show"])
+    yield finding_of(severity, text, rows, ["pynetstat -rn", "ip route show"])
 
 
 NO_DEFAULT_ROUTE = Rule(
@@ -89,10 +101,12 @@ def family_broken(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         if address is None:
             continue
         text = f"There is no {name} route to the rest of the world, though this machine has the"
-        text += f" {name} address {address}: {count(failed, 'packet')} could not be sent"
+        text += f" {name} address {address}: {plural(failed, 'packet')} could not be sent"
         switch = "-6" if family == "inet6" else "-4"
         rows = [{"family": name, "address": address, "unroutable": failed}]
-        yield found("warning", text, rows, [f"ip {switch} route show", f"ip {switch} address show"])
+        yield finding_of(
+            "warning", text, rows, [f"ip {switch} route show", f"ip {switch} address show"]
+        )
 
 
 def global_address(host: Host, family: str) -> str | None:
@@ -131,14 +145,14 @@ def wrong_interface(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     dropped = host.grew("TcpExt", "IPReversePathFilter")
     yield value("dropped", dropped, limits["packets"])
     if dropped >= limits["packets"]:
-        text = f"{count(dropped, 'packet')} came in at an interface that no route leads back over,"
+        text = f"{plural(dropped, 'packet')} came in at an interface that no route leads back over,"
         text += " and were dropped (rp_filter)"
         steps = [
             "sysctl -a -r rp_filter",
             "ip route show",
             "sysctl net.ipv4.conf.all.log_martians=1",
         ]
-        yield found("warning", text, [{"dropped": dropped}], steps)
+        yield finding_of("warning", text, [{"dropped": dropped}], steps)
 
 
 WRONG_INTERFACE = Rule(
@@ -175,7 +189,7 @@ def gateway_silent(host: Host, limits: Limits) -> Iterator[Finding | Value]:
             {"gateway": one.gateway, "destination": one.dst, "interface": one.dev} for one in dead
         ]
         steps = [f"ip neigh show {route.gateway}", f"ping -c 3 {route.gateway}"]
-        yield found("critical", text + others(dead, "route", "alike"), rows, steps)
+        yield finding_of("critical", text + others(dead, "route", "alike"), rows, steps)
 
 
 def best(routes: Any) -> list[Route]:
@@ -233,7 +247,7 @@ def route_over_down_interface(host: Host, limits: Limits) -> Iterator[Finding | 
     text = f"The {route} leads over {worst.dev}, which {state}"
     if users.get(worst):
         text += f"; {host.who(users[worst][0])} has connections there"
-    yield found(
+    yield finding_of(
         "critical" if cut_off else "warning",
         text + others(bad, "route", "alike"),
         [

@@ -95,7 +95,7 @@ class Rule(NamedTuple):
         return {limit.name: limit.value for limit in self.limits}
 
 
-def found(
+def finding_of(
     severity: str,
     summary: str,
     evidence: Iterable[dict[str, Any]] = (),
@@ -115,10 +115,10 @@ def limit_words(limits: Iterable[Limit], values: Limits) -> str:
     return text[:1].upper() + text[1:]
 
 
-def count(number: float, noun: str) -> str:
+def plural(number: float, noun: str) -> str:
     """1 connection, 12,345 connections, 2 addresses"""
-    plural = "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{'' if number == 1 else ending}"
 
 
 def percent(share: float) -> str:
@@ -132,10 +132,10 @@ def others(owners: Sequence[Any], noun: str = "program", same: str = "do the sam
     """What follows the worst of several: "; 2 more programs do the same"."""
     more = len(owners) - 1
     same = "does the same" if more == 1 and same == "do the same" else same
-    return f"; {count(more, f'more {noun}')} {same}".rstrip() if more > 0 else ""
+    return f"; {plural(more, f'more {noun}')} {same}".rstrip() if more > 0 else ""
 
 
-def end(address: str | None, port: int | None) -> str:
+def endpoint_of(address: str | None, port: int | None) -> str:
     """127.0.0.1:80, [::1]:80"""
     shown = f"[{address}]" if address and ":" in address else f"{address}"
     return f"{shown}:{port}"
@@ -154,7 +154,7 @@ def mostly(ends: Iterable[tuple[Any, ...]]) -> str:
     counted = Counter(ends)
     (address, port), times = counted.most_common(1)[0]
     if times > 1 or len(counted) == 1:
-        return end(address, port)
+        return endpoint_of(address, port)
     addresses = Counter(address for address, _ in counted)
     return str(addresses.most_common(1)[0][0])
 
@@ -168,7 +168,7 @@ def peers(ends: Iterable[tuple[Any, ...]]) -> str:
         return f"{len(hosts):,} hosts, such as {address}"
     (_, port), most = Counter({one: n for one, n in counted.items() if one[0] == address}
                               ).most_common(1)[0]  # fmt: skip
-    return end(address, port) if most > 0.5 * times else str(address)
+    return endpoint_of(address, port) if most > 0.5 * times else str(address)
 
 
 def worst(severities: Iterable[str]) -> str:

@@ -18,11 +18,11 @@ from .rule import (
     Rule,
     Value,
     by_owner,
-    count,
-    end,
-    found,
+    endpoint_of,
+    finding_of,
     others,
     percent,
+    plural,
     value,
 )
 
@@ -56,12 +56,14 @@ def udp_drops(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         lost.sort(key=lambda one: (-one[0], -one[1]))
         text = dropped_by(host, lost, fresh, share)
         steps = ["pynetstat -uanp"] + (log_of(host, lost[0][4][:2]) if lost else [])
-        yield found("warning", text, [udp_row(host, *one) for one in lost], steps)
+        yield finding_of("warning", text, [udp_row(host, *one) for one in lost], steps)
     if unsent >= limits["drops"]:
-        text = f"{count(unsent, 'datagram')} could not be sent in {host.seconds:.1f} seconds, since"
+        text = (
+            f"{plural(unsent, 'datagram')} could not be sent in {host.seconds:.1f} seconds, since"
+        )
         text += " a send buffer was full"
         rows = [{"send_buffer_errors": unsent}]
-        yield found("warning", text, rows, ["pynetstat -uanp --filter 'sendq > 0'"])
+        yield finding_of("warning", text, rows, ["pynetstat -uanp --filter 'sendq > 0'"])
     problems = (host.after.problems.get(name) for name in ("net/udp", "net/udp6"))
     problem = problem or (next(problems) or "")
     if problem:
@@ -71,25 +73,25 @@ def udp_drops(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 def dropped_by(host: Host, lost: list[Any], fresh: int, share: float) -> str:
     if not lost:
         return (
-            f"{count(fresh, 'datagram')} ({percent(share)} of those that came in) were dropped,"
+            f"{plural(fresh, 'datagram')} ({percent(share)} of those that came in) were dropped,"
             " since a receive buffer was full; the socket is closed by now"
         )
     grown, dropped, _, stuck, owner = lost[0]
-    who, place = host.who(owner[:2]), end(*owner[2:])
+    who, place = host.who(owner[:2]), endpoint_of(*owner[2:])
     state = host.process(owner[0]).state
     more = (f"; the program is {state}" if state else "") + others(lost, "socket", "alike")
     if stuck and not grown:
-        text = f"{who} does not read its datagrams at udp {place}: {count(dropped, 'datagram')}"
+        text = f"{who} does not read its datagrams at udp {place}: {plural(dropped, 'datagram')}"
         return f"{text} were dropped so far{more}"
     text = f"{who} does not read its datagrams at udp {place} fast enough:"
-    return f"{text} {count(grown, 'datagram')} were dropped in {host.seconds:.1f} seconds{more}"
+    return f"{text} {plural(grown, 'datagram')} were dropped in {host.seconds:.1f} seconds{more}"
 
 
 def udp_row(
     host: Host, grown: int, dropped: int, waiting: int, stuck: bool, owner: Any
 ) -> dict[str, Any]:
     more = {"dropped": grown, "dropped_total": dropped, "unread_bytes": waiting}
-    return host.owned(owner[:2], local=end(*owner[2:]), **more)
+    return host.owned(owner[:2], local=endpoint_of(*owner[2:]), **more)
 
 
 UDP_DROPS = Rule(
@@ -123,11 +125,13 @@ def udp_nobody_listens(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     unheard = host.grown("Udp", "NoPorts") + host.grew("Udp6", "Udp6NoPorts")
     yield value("datagrams_per_second", round(unheard / host.span, 2), limits["datagrams"])
     if unheard >= limits["datagrams"] * host.span:
-        text = f"{count(unheard, 'datagram')} came in {host.seconds:.1f} seconds to udp ports where"
+        text = (
+            f"{plural(unheard, 'datagram')} came in {host.seconds:.1f} seconds to udp ports where"
+        )
         text += " nothing listens"
         rows = [{"datagrams": unheard}]
         steps = ["pynetstat -ulnp", "sudo tcpdump -ni any 'icmp[0] = 3 and icmp[1] = 3'"]
-        yield found("warning", text, rows, steps)
+        yield finding_of("warning", text, rows, steps)
 
 
 UDP_NOBODY_LISTENS = Rule(
@@ -162,7 +166,7 @@ def dns_silent(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     every = bool(servers) and servers <= set(silent)
     server, number = silent.most_common(1)[0]
     owner = next(iter(by_owner(asked)))
-    text = f"The name server {server} does not answer: {count(number, 'question')}"
+    text = f"The name server {server} does not answer: {plural(number, 'question')}"
     text += f" {'waits' if number == 1 else 'wait'}"
     if every:
         text = f"No name server answers ({', '.join(sorted(servers)[:3])}): {len(asked):,} wait"
@@ -173,7 +177,7 @@ def dns_silent(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         for owner, held in by_owner(asked).items()
     ]  # fmt: skip
     steps = [f"ping -c 3 {server}", f"dig @{server} example.org", "cat /etc/resolv.conf"]
-    yield found("critical" if every else "warning", text, evidence, steps)
+    yield finding_of("critical" if every else "warning", text, evidence, steps)
 
 
 def name_servers() -> set[str]:

@@ -17,7 +17,7 @@ METRICS = ("openmetrics", "prometheus")
 OWN = ("classic", *STRUCTURED, *METRICS)
 
 
-def find(options: Options) -> Render:
+def find_renderer(options: Options) -> Render:
     """The `render(sections, options, incomplete)` of a format; its module is imported now.
 
     netstat's own text has its own columns: others, or counts, are a plain table.

@@ -21,9 +21,9 @@ def render(
     for listing, tables in sections:
         text = listing.text and listing.text(without_layouts(tables), options)
         if text is None:
-            yield from rows(listing, tables, options)
+            yield from classic_rows(listing, tables, options)
             continue
-        yield headed(listing.heading(options), ()) if options.header else b""
+        yield heading_and_header(listing.heading(options), ()) if options.header else b""
         yield from map(prose, text)
 
 
@@ -33,27 +33,27 @@ def without_layouts(
     return (table for table in tables if not isinstance(table, Layout))
 
 
-def rows(
+def classic_rows(
     listing: Listing, tables: Iterable[Table | Remark | Layout], options: Options
 ) -> Iterator[bytes]:
     """Heading and header before the first table; each table's rows in one piece."""
     columns: Sequence[Column] = list(listing.columns(options))
     below = list(listing.below(options))
-    header = headed(listing.heading(options), columns) if options.header else b""
+    header = heading_and_header(listing.heading(options), columns) if options.header else b""
     for table in tables:
         if isinstance(table, Remark):
             yield prose(table)
             continue
         if isinstance(table, Layout):
             columns = table.columns
-            header = headed(table.heading, columns) if options.header else b""
+            header = heading_and_header(table.heading, columns) if options.header else b""
             continue
         if header:
             yield header
         header = b""
         if len(table):
             for part, own in parts(table):
-                text = lines((own and own(options)) or columns, part)
+                text = table_lines((own and own(options)) or columns, part)
                 for column in below:
                     text = with_lines(text, column.values(part))
                 yield text.encode("latin-1", "replace")
@@ -65,7 +65,7 @@ def with_lines(text: str, below: Iterable[str]) -> str:
     return "".join("\n\t ".join((row, *more.split("\n") * bool(more))) + "\n" for row, more in rows)
 
 
-def headed(heading: str, columns: Iterable[Column]) -> bytes:
+def heading_and_header(heading: str, columns: Iterable[Column]) -> bytes:
     """Heading and header, as far as there are such lines."""
     lines = heading, "".join(column.header for column in columns)
     return "".join(f"{line}\n" for line in lines if line).encode("latin-1")
@@ -84,7 +84,7 @@ def parts(table: Table) -> Iterator[tuple[Table, Callable[[Options], Iterable[Co
         start = stop
 
 
-def lines(columns: Iterable[Column], table: Table) -> str:
+def table_lines(columns: Iterable[Column], table: Table) -> str:
     """The rows of a table in print. One join over all cells: 8 ms for 100,000 rows of six
     columns; each row joined, and then the rows, takes 13."""
     texts: list[Iterable[str]] = []

@@ -63,11 +63,11 @@ class Family:
         yield f"# HELP {head} {self.text}"
         yield f"# TYPE {head} {kind}"
         for labels, value in self.samples.items():
-            text = ",".join(f'{name}="{escaped(label)}"' for name, label in labels)
+            text = ",".join(f'{name}="{escaped_label(label)}"' for name, label in labels)
             yield f"{self.name}{end}{{{text}}} {value}" if text else f"{self.name}{end} {value}"
 
 
-def escaped(label: str) -> str:
+def escaped_label(label: str) -> str:
     """A label that no terminal obeys, between quotes."""
     return cleaned(label).replace("\\", "\\\\").replace('"', '\\"')
 
@@ -84,15 +84,15 @@ def render(
     for listing, tables in sections:
         parts = [part for part in tables if isinstance(part, Table)]
         if listing.name == "statistics":
-            statistics(parts, family)
+            counter_metrics(parts, family)
         elif listing.name == "counts":
-            counts(joined(listing.record, parts), family)
+            count_metrics(joined(listing.record, parts), family)
         elif listing.name == "interfaces":
-            interfaces(joined(listing.record, parts), family)
+            interface_metrics(joined(listing.record, parts), family)
         elif listing.name == "routes":
-            routes(joined(listing.record, parts), family)
+            route_counts(joined(listing.record, parts), family)
         else:
-            sockets(listing.name, joined(listing.record, parts), options, family)
+            socket_metrics(listing.name, joined(listing.record, parts), options, family)
     gaps = family("pynetstat_incomplete", "gauge", "What could not be read, by its kind.")
     for missing in incomplete():
         gaps.add(missing["count"] or 1, what=missing["what"])
@@ -105,12 +105,12 @@ def render(
 Make = Callable[[str, str, str], Family]
 
 
-def sockets(name: str, table: Table, options: Options, family: Make) -> None:
+def socket_metrics(name: str, table: Table, options: Options, family: Make) -> None:
     """How many sockets are in each state, and the bytes that wait in their queues."""
     fields = table.record._fields
     if "proto" not in fields:
         text = f"Rows that pynetstat lists of {name}."
-        family(f"pynetstat_{word(name)}", "gauge", text).add(len(table))
+        family(f"pynetstat_{metric_word(name)}", "gauge", text).add(len(table))
         return
     names = [one for one in ("proto", "family", "state", "netns") if one in fields]
     every = family("pynetstat_sockets", "gauge", "Sockets by protocol and state.")
@@ -122,7 +122,7 @@ def sockets(name: str, table: Table, options: Options, family: Make) -> None:
     states = family("node_tcp_connection_states", "gauge", "TCP sockets by state.")
     received = family("pynetstat_recv_queue_bytes", "gauge", "Bytes that no program has read.")
     sent = family("pynetstat_send_queue_bytes", "gauge", "Bytes that no peer has acknowledged.")
-    for (proto, state), group in grouped(rows).items():
+    for (proto, state), group in rows_by_kind(rows).items():
         if proto.startswith("tcp"):
             label = "listen" if state == "LISTEN" else str(state).lower()
             states.add(len(group), state=label)
@@ -130,17 +130,17 @@ def sockets(name: str, table: Table, options: Options, family: Make) -> None:
             received.add(sum(recv or 0 for recv, _ in group), proto=proto)
             sent.add(sum(send or 0 for _, send in group), proto=proto)
     if options.port:
-        ports(table, options, family)
+        port_metrics(table, options, family)
 
 
-def grouped(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, Any], list[tuple[Any, Any]]]:
+def rows_by_kind(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, Any], list[tuple[Any, Any]]]:
     found: dict[tuple[Any, Any], list[tuple[Any, Any]]] = {}
     for proto, state, recv, send in rows:
         found.setdefault((proto, state), []).append((recv, send))
     return found
 
 
-def ports(table: Table, options: Options, family: Make) -> None:
+def port_metrics(table: Table, options: Options, family: Make) -> None:
     """The ports that were named: at which end, in which state."""
     asked: set[int] = set()
     for part in str(options.port).split(","):
@@ -158,23 +158,23 @@ def ports(table: Table, options: Options, family: Make) -> None:
                 named.add(count, proto=proto, state=state, port=port, end=side)
 
 
-def statistics(tables: Iterable[Table], family: Make) -> None:
+def counter_metrics(tables: Iterable[Table], family: Make) -> None:
     """node_netstat_Tcp_ActiveOpens: the kernel's own names, some of which are no counters."""
     for table in tables:
         for section, name, value in zip(*map(table.readable, ("section", "name", "value"))):
             if name is not None:
                 name = name[len(section) :] if name.startswith(section) else name
-                whole = f"node_netstat_{word(section)}_{word(name)}"
+                whole = f"node_netstat_{metric_word(section)}_{metric_word(name)}"
                 family(whole, "unknown", f"{name} of {section}, as the kernel counts it.").add(
                     value
                 )
 
 
-def word(text: str) -> str:
+def metric_word(text: str) -> str:
     return "".join(one if one.isascii() and one.isalnum() else "_" for one in text)
 
 
-def interfaces(table: Table, family: Make) -> None:
+def interface_metrics(table: Table, family: Make) -> None:
     for record in table:
         where = {"device": record.ifname, "netns": getattr(record, "netns", None)}
         family("node_network_mtu_bytes", "gauge", "The largest packet.").add(record.mtu, **where)
@@ -199,15 +199,15 @@ def plain_stats(stats: Any) -> Any:
     return {name: part for name, part in parts.items() if isinstance(part, dict)}
 
 
-def routes(table: Table, family: Make) -> None:
+def route_counts(table: Table, family: Make) -> None:
     one = family("pynetstat_routes", "gauge", "Routes by family and interface.")
     for values, count in Counter(zip(*map(table.readable, ("family", "dev")))).items():
         one.add(count, **dict(zip(("family", "device"), values)))
 
 
-def counts(table: Table, family: Make) -> None:
+def count_metrics(table: Table, family: Make) -> None:
     """--count-by: its fields are labels; the N largest alone where they may have many values."""
     names = [name for name in table.record._fields if name != "count"]
     one = family("pynetstat_rows", "gauge", "Rows that have these values.")
     for values in zip(*map(table.readable, (*names, "count"))):
-        one.add(values[-1], **dict(zip(map(word, names), values)))
+        one.add(values[-1], **dict(zip(map(metric_word, names), values)))

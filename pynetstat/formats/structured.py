@@ -68,7 +68,7 @@ def document(
     name = ""
     for listing, tables in sections:
         if listing.name == "statistics":
-            yield f', "statistics": {statistics(tables)}'.encode()
+            yield f', "statistics": {statistics_json(tables)}'.encode()
             continue
         if listing.name != name:  # the halves of one listing share their array
             yield f'{"]" if name else ""}, "{listing.name}": ['.encode()
@@ -81,7 +81,7 @@ def document(
     yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
 
 
-def statistics(tables: Iterable[Table | Remark | Layout]) -> str:
+def statistics_json(tables: Iterable[Table | Remark | Layout]) -> str:
     """The kernel's names in two levels: {"Tcp": {"ActiveOpens": 1}}."""
     sections: dict[str, dict[str, int]] = {}
     for table in tables:
@@ -92,7 +92,7 @@ def statistics(tables: Iterable[Table | Remark | Layout]) -> str:
     return json.dumps(sections)
 
 
-def chosen(table: Table, options: Options) -> list[str]:
+def chosen_fields(table: Table, options: Options) -> list[str]:
     """The fields to show: all of the record, or those of --columns that it has."""
     if options.columns:
         return [name for name in options.columns if name in names_of(table.record)]
@@ -114,20 +114,20 @@ def objects(
     same = f'{{"record": "{record}", ' if record else "{"  # in all rows, up to the next value
     if frame and frame.ts:
         same += f'"ts": "{frame.ts}", "round": {frame.number}, '
-    for name in chosen(table, options):
+    for name in chosen_fields(table, options):
         field = table.readable(name)
         same += f'"{name}": '
         if field.count(field[0]) == len(field):
-            same += encoded(field[:1])[0] + ", "
+            same += encoded_json(field[:1])[0] + ", "
         else:
-            pieces += repeat(same, len(table)), encoded(field)
+            pieces += repeat(same, len(table)), encoded_json(field)
             same = ", "
     pieces.append(repeat(same.removesuffix(", ") + "}" + separator, len(table)))
     text = "".join(chain.from_iterable(zip(*pieces)))
     return text if separator == "\n" else text.removesuffix(separator)
 
 
-def encoded(field: Sequence[Any]) -> list[str]:
+def encoded_json(field: Sequence[Any]) -> list[str]:
     """A field's values as JSON, in ASCII: valid everywhere, and no terminal can be led astray."""
     kinds = set(map(type, field))
     write = str if kinds == {int} else encode_basestring_ascii if kinds == {str} else None
@@ -138,20 +138,20 @@ def encoded(field: Sequence[Any]) -> list[str]:
         texts = dict(zip(distinct, map(write, distinct)))
         return list(map(texts.__getitem__, field))
     try:
-        texts = {value: json.dumps(plain(value)) for value in set(field)}
+        texts = {value: json.dumps(plain_value(value)) for value in set(field)}
     except TypeError:  # lists
-        return [json.dumps(plain(value)) for value in field]
+        return [json.dumps(plain_value(value)) for value in field]
     return list(map(texts.__getitem__, field))
 
 
-def plain(value: Any, written: Callable[[str], str] = str) -> Any:
+def plain_value(value: Any, written: Callable[[str], str] = str) -> Any:
     """A record within a record as the object it is, its text as `written`."""
     if hasattr(value, "_asdict"):
-        return {name: plain(part, written) for name, part in value._asdict().items()}
+        return {name: plain_value(part, written) for name, part in value._asdict().items()}
     if isinstance(value, dict):
-        return {name: plain(part, written) for name, part in value.items()}
+        return {name: plain_value(part, written) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(part, written) for part in value]
+        return [plain_value(part, written) for part in value]
     return written(value) if isinstance(value, str) else value
 
 
@@ -162,38 +162,38 @@ def separated(table: Table, options: Options, header: bool, ts: str = "") -> byt
     text = io.StringIO()
     dialect = "excel-tab" if options.format == "tsv" else "excel"
     writer = csv.writer(text, dialect, lineterminator="\r\n" if dialect == "excel" else "\n")
-    names = chosen(table, options)
+    names = chosen_fields(table, options)
     if header and options.header:
         writer.writerow(["ts", *names] if ts else names)
-    columns = [cells(table.readable(name)) for name in names]
+    columns = [csv_cells(table.readable(name)) for name in names]
     writer.writerows(zip(repeat(ts, len(table)), *columns) if ts else zip(*columns))
     return text.getvalue().encode()
 
 
-def cells(field: Sequence[Any]) -> Iterable[Any]:
+def csv_cells(field: Sequence[Any]) -> Iterable[Any]:
     """Numbers as they are, nothing for null, text harmless, the rest as JSON."""
     if set(map(type, field)) <= {int}:
         return field
     try:
-        texts = {value: cell(value) for value in set_of(field)}
+        texts = {value: csv_value(value) for value in set_of(field)}
     except TypeError:
-        return [cell(value) for value in field]
+        return [csv_value(value) for value in field]
     return map(texts.__getitem__, field)
 
 
-def cell(value: Any) -> Any:
+def csv_value(value: Any) -> Any:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, str):
         return harmless(value)
-    return json.dumps(plain(value, harmless), separators=(",", ":"))
+    return json.dumps(plain_value(value, harmless), separators=(",", ":"))
 
 
 def harmless(text: str) -> str:
     """Text that no spreadsheet runs and no terminal obeys: `'` before what begins a formula,
     controls escaped."""
     if not (text.isascii() and text.isprintable()):
-        text = cleaned(text, escaped)
+        text = cleaned(text, escape_of)
     return formula().sub(r"\1'\2", text)
 
 
@@ -204,7 +204,7 @@ def formula() -> re.Pattern[str]:
     return re.compile("(^|[;,|\t])([\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 
-def escaped(found: re.Match[str]) -> str:
+def escape_of(found: re.Match[str]) -> str:
     """\\x1b or \\u202e; a C1 control is \\u009b, since a byte that is no UTF-8 is \\x9b already."""
     text = found[0].encode("unicode_escape").decode()
     return text if found[0] < "\x80" else text.replace("\\x", "\\u00")

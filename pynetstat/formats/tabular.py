@@ -13,7 +13,7 @@ from ..options import Options
 from ..table import Table, joined
 from ..text import safe_cells
 from .markup import ESCAPES
-from .structured import chosen, plain
+from .structured import chosen_fields, plain_value
 
 
 def render(
@@ -24,7 +24,7 @@ def render(
     between = ""
     for listing, tables in sections:
         table = joined(listing.record, [part for part in tables if isinstance(part, Table)])
-        names = chosen(table, options)
+        names = chosen_fields(table, options)
         columns = {name: texts(table[name], options) for name in names}
         if not options.columns:
             columns = {name: cells for name, cells in columns.items() if any(cells)}
@@ -41,14 +41,14 @@ def render(
 
 def texts(field: Sequence[Any], options: Options) -> list[str]:
     """Cells that hold nothing but printable text."""
-    held = safe_cells(["" if value is None else written(value) for value in field])
+    held = safe_cells(["" if value is None else cell_text(value) for value in field])
     cells = [cell.encode("latin-1").decode() for cell in held]
     escape = ESCAPES.get(options.format)
     return list(map(escape, cells)) if escape else cells
 
 
-def written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(plain(value)).strip('"')
+def cell_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(plain_value(value)).strip('"')
 
 
 def alignment(field: Sequence[Any]) -> str:

@@ -68,18 +68,18 @@ REJECT = 4  # bytes beyond the end of the program
 LONGEST = 8192  # bytes of a program; a longer one costs more than it saves
 
 
-def states(condition: Condition | None) -> int:
+def states_of_condition(condition: Condition | None) -> int:
     """A mask of the states that rows can have."""
     if isinstance(condition, States):
         return condition.mask
     if isinstance(condition, All):
-        return reduce(and_, map(states, condition.parts), EVERY)
+        return reduce(and_, map(states_of_condition, condition.parts), EVERY)
     if isinstance(condition, Either):
-        return reduce(or_, map(states, condition.parts), 0)
+        return reduce(or_, map(states_of_condition, condition.parts), 0)
     return EVERY
 
 
-def attribute(condition: Condition | None) -> bytes:
+def bytecode_attribute(condition: Condition | None) -> bytes:
     """The attribute of a request; empty where there is nothing to check."""
     rest = without_states(condition)
     code = program(rest, REJECT) if rest else b""

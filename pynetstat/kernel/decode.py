@@ -12,7 +12,7 @@ from itertools import starmap
 from struct import iter_unpack
 
 
-def numbers(field: Sequence[str]) -> list[int]:
+def numbers_from_hex(field: Sequence[str]) -> list[int]:
     """Hexadecimal numbers, signed 64 bit as netstat holds them."""
     widths = set(map(len, field))
     if widths == {8}:
@@ -26,7 +26,7 @@ def numbers(field: Sequence[str]) -> list[int]:
     return [value - (1 << 64) if value >> 63 else value for value in values]
 
 
-def ports(field: Sequence[str]) -> list[int]:
+def ports_from_hex(field: Sequence[str]) -> list[int]:
     """Four hexadecimal digits each."""
     if set(map(len, field)) <= {4}:
         words = array("H", bytes.fromhex("".join(field)))
@@ -56,7 +56,7 @@ REMEMBERED = 1 << 14  # distinct values remembered before starting afresh: `-c` 
 ipv6_text = partial(inet_ntop, AF_INET6)
 
 
-def addresses(field: Sequence[str]) -> list[str]:
+def addresses_from_hex(field: Sequence[str]) -> list[str]:
     """0100007F -> 127.0.0.1, and 32 digits -> IPv6; each distinct one once."""
     if len(_addresses) > REMEMBERED:
         _addresses.clear()

@@ -274,7 +274,7 @@ class Batch:
         self.groups = [
             group
             for length, (rows, messages) in by_length.items()
-            for group in grouped(length, rows, messages)
+            for group in messages_by_shape(length, rows, messages)
         ]
         self.known: dict[Any, Any] = {}
 
@@ -317,7 +317,7 @@ class Batch:
         if how is not None:
             found: list[Any] = how()
             return found
-        return self.merged(lambda group: integer(group, OTHERS[name][0]))
+        return self.merged(lambda group: integer_attribute(group, OTHERS[name][0]))
 
     def plain(self, name: str, field: Field) -> list[Any]:
         place = (field.attribute, field.offset, field.size)
@@ -345,7 +345,7 @@ class Batch:
         return self.byte(1, lambda code: CA_STATES[code] if code < len(CA_STATES) else str(code))
 
     def tcp_options(self) -> list[Any]:
-        return self.byte(5, lambda bits: flags(bits, OPTIONS))
+        return self.byte(5, lambda bits: names_of_flags(bits, OPTIONS))
 
     def scales(self, low: bool) -> list[Any]:
         """Of two fields of four bits, the one that C puts first."""
@@ -394,12 +394,12 @@ class Batch:
         return self.written(ULP_INFO, ulp_details)
 
     def shutdown(self) -> list[Any]:
-        return self.written(SHUTDOWN, lambda payload: flags(payload[0], ("recv", "send")))
+        return self.written(SHUTDOWN, lambda payload: names_of_flags(payload[0], ("recv", "send")))
 
     def socket_options(self) -> list[Any]:
         return self.written(
             SOCKOPT,
-            lambda payload: flags(int.from_bytes(payload[:2], "little"), SOCKET_OPTIONS),
+            lambda payload: names_of_flags(int.from_bytes(payload[:2], "little"), SOCKET_OPTIONS),
         )
 
     def cgroup_id(self) -> list[Any]:
@@ -432,7 +432,9 @@ def spans(data: bytes, length: int) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def grouped(length: int, rows: Sequence[int], messages: Sequence[bytes]) -> Iterator[Group]:
+def messages_by_shape(
+    length: int, rows: Sequence[int], messages: Sequence[bytes]
+) -> Iterator[Group]:
     """Messages of one length, by where their attributes stand.
 
     They nearly always agree: the places are found in the first message, and the headers of the
@@ -442,7 +444,7 @@ def grouped(length: int, rows: Sequence[int], messages: Sequence[bytes]) -> Iter
     if length & 3:  # never of the kernel's own
         raise netlink.malformed("length not aligned")
     data = b"".join(messages)
-    places = layout(messages[0])
+    places = attribute_positions(messages[0])
     words = memoryview(data).cast("I")
     for start, _ in places.values():
         header = (start - netlink.ATTRIBUTE.size) // 4
@@ -454,14 +456,14 @@ def grouped(length: int, rows: Sequence[int], messages: Sequence[bytes]) -> Iter
         return
     kinds: dict[Any, tuple[Any, list[int]]] = {}
     for number, message in enumerate(messages):
-        own = layout(message)
+        own = attribute_positions(message)
         kinds.setdefault(tuple(own.items()), (own, []))[1].append(number)
     for own, numbers in kinds.values():
         block = b"".join(map(messages.__getitem__, numbers))
         yield Group(block, length, [rows[number] for number in numbers], own)
 
 
-def layout(message: bytes) -> dict[int, tuple[int, int]]:
+def attribute_positions(message: bytes) -> dict[int, tuple[int, int]]:
     """Where the payload of each attribute of a message starts, and its length."""
     found: dict[int, tuple[int, int]] = {}
     at = MESSAGE
@@ -474,13 +476,13 @@ def layout(message: bytes) -> dict[int, tuple[int, int]]:
     return found
 
 
-def integer(group: Group, attribute: int) -> list[int] | None:
+def integer_attribute(group: Group, attribute: int) -> list[int] | None:
     """An attribute that is one number, of one byte or of four."""
     size = group.places.get(attribute, (0, 0))[1]
     return group.integers(attribute, 0, size) if size in (1, 2, 4, 8) else None
 
 
-def flags(bits: int, names: Sequence[str]) -> tuple[str, ...]:
+def names_of_flags(bits: int, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(names) if bits >> place & 1)
 
 

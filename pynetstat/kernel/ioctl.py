@@ -124,7 +124,7 @@ def addressed() -> list[str]:
     return [name.partition(b"\0")[0].decode("latin-1") for name in names]
 
 
-def numbers(request: int, names: Sequence[str], form: str = "i") -> list[int | None]:
+def ask_numbers(request: int, names: Sequence[str], form: str = "i") -> list[int | None]:
     """The number that each answer begins with; None where there is none."""
     answers = ask(request, names)
     return [unpack_from(form, answer)[0] if type(answer) is bytes else None for answer in answers]
@@ -140,7 +140,7 @@ def inets(names: Sequence[str]) -> list[list[Inet]]:
     return [[Inet(address, *rest)] if address else [] for address, *rest in zip(*texts)]
 
 
-def links(names: Sequence[str]) -> list[Link]:
+def read_links(names: Sequence[str]) -> list[Link]:
     """The hardware of each; what the kernel does not tell is 0, as netstat has it."""
     answers = [ask(request, names) for request in (SIOCGIFHWADDR, SIOCGIFTXQLEN, SIOCGIFMAP)]
     found = []
@@ -150,8 +150,8 @@ def links(names: Sequence[str]) -> list[Link]:
         parts = unpack_from(MAP, place) if type(place) is bytes else (0,) * 6
         outfill = keepalive = 0
         if kind in SERIAL:
-            outfill = numbers(SIOCGOUTFILL, [name], "L")[0] or 0
-            keepalive = numbers(SIOCGKEEPALIVE, [name], "L")[0] or 0
+            outfill = ask_numbers(SIOCGOUTFILL, [name], "L")[0] or 0
+            keepalive = ask_numbers(SIOCGKEEPALIVE, [name], "L")[0] or 0
         found.append(Link._make((kind, octets, length, *parts, outfill, keepalive)))
     return found
 

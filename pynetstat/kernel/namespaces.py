@@ -73,7 +73,7 @@ def network_namespaces(proc: Proc) -> list[Namespace]:
     for number in dict.fromkeys((*([ours] if ours else []), *by_number, *paths)):
         pids = by_number.get(number, [])
         if pids and by_device:  # the same namespace known in both ways
-            pids = sorted(pids + by_device.pop(device_of(proc, pids), []))
+            pids = sorted(pids + by_device.pop(net_dev_inode(proc, pids), []))
         names = sorted(name for name, _ in named.get(number, []))
         found.append(
             Namespace(
@@ -100,7 +100,7 @@ def own_number(proc: Proc) -> int | None:
         return None
 
 
-def device_of(proc: Proc, pids: list[int]) -> int:
+def net_dev_inode(proc: Proc, pids: list[int]) -> int:
     """The inode of net/dev of one of these processes; 0 where none is left."""
     for pid in pids:
         try:
@@ -170,7 +170,7 @@ def entered(namespace: Namespace, proc: Proc) -> Iterator[None]:
         raise OSError(errno.EPERM, "only the main thread can enter a namespace")
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        there = opened(namespace, proc)
+        there = open_namespace(namespace, proc)
         try:
             set_namespace(there)
         finally:
@@ -183,7 +183,7 @@ def entered(namespace: Namespace, proc: Proc) -> Iterator[None]:
         os.close(home)
 
 
-def opened(namespace: Namespace, proc: Proc) -> int:
+def open_namespace(namespace: Namespace, proc: Proc) -> int:
     """A descriptor of the namespace, and of no other that a process with the same number is in."""
     failure: OSError = ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
     for path in enterable(namespace, proc):

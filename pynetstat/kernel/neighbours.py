@@ -25,11 +25,11 @@ class Neighbour(NamedTuple):
     used: float
 
 
-def neighbours() -> list[Neighbour]:
+def read_neighbours() -> list[Neighbour]:
     """All of our own network namespace. OSError where the kernel refuses."""
     found = []
     request = MESSAGE.pack(0, 0, 0, 0, 0)
-    for body in netlink.whole(netlink.ROUTE, RTM_GETNEIGH, request, RTM_NEWNEIGH):
+    for body in netlink.whole_dump(netlink.ROUTE, RTM_GETNEIGH, request, RTM_NEWNEIGH):
         if len(body) < MESSAGE.size:
             raise netlink.malformed("a neighbour cut off")
         family, _, state, _, _ = MESSAGE.unpack_from(body)

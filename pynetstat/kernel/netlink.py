@@ -186,7 +186,7 @@ def attributes(body: bytes, start: int) -> dict[int, bytes]:
     return found
 
 
-def whole(protocol: int, request: int, body: bytes, reply: int) -> list[bytes]:
+def whole_dump(protocol: int, request: int, body: bytes, reply: int) -> list[bytes]:
     """The bodies of a whole dump of our own network namespace, asked for again where a change
     interrupted it. For tables of moderate size."""
     for left in reversed(range(TRIES)):

@@ -10,7 +10,7 @@ from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop
 from struct import Struct, error, unpack
 from typing import NamedTuple
 
-from .netlink import ROUTE, attributes, malformed, whole
+from .netlink import ROUTE, attributes, malformed, whole_dump
 
 NEWLINK, GETLINK = 16, 18
 NEWADDR, GETADDR = 20, 22
@@ -21,7 +21,7 @@ FAMILIES = {AF_INET: "inet", AF_INET6: "inet6"}
 WORD = Struct("=I")
 
 
-def word(value: bytes | None) -> int | None:
+def native_word(value: bytes | None) -> int | None:
     return WORD.unpack_from(value)[0] if value is not None and len(value) >= 4 else None
 
 
@@ -86,13 +86,15 @@ class KernelRoute(NamedTuple):
     metrics: dict[str, int]
 
 
-def routes(family: int) -> list[KernelRoute]:
+def read_routes(family: int) -> list[KernelRoute]:
     """The routes of all tables, in the kernel's order; those of the cache are left out."""
-    answers = whole(ROUTE, GETROUTE, ROUTE_HEADER.pack(family, *[0] * 8), NEWROUTE)
-    return [found for found in map(route, answers) if found is not None and found.family]
+    answers = whole_dump(ROUTE, GETROUTE, ROUTE_HEADER.pack(family, *[0] * 8), NEWROUTE)
+    return [
+        found for found in map(decode_kernel_route, answers) if found is not None and found.family
+    ]
 
 
-def route(body: bytes) -> KernelRoute | None:
+def decode_kernel_route(body: bytes) -> KernelRoute | None:
     if len(body) < ROUTE_HEADER.size:
         raise malformed("a route is cut off")
     header = ROUTE_HEADER.unpack_from(body)
@@ -102,9 +104,9 @@ def route(body: bytes) -> KernelRoute | None:
     found = attributes(body, ROUTE_HEADER.size)
     nowhere = "0.0.0.0" if family == AF_INET else "::"
     source = address_text(found.get(RTA_SRC))
-    one = hop(found, word(found.get(RTA_OIF)), 1, flags & 0xFF)
+    one = hop(found, native_word(found.get(RTA_OIF)), 1, flags & 0xFF)
     several = found.get(RTA_MULTIPATH)
-    named = word(found.get(RTA_TABLE))
+    named = native_word(found.get(RTA_TABLE))
     pref = found.get(RTA_PREF)
     return KernelRoute(
         FAMILIES[family],
@@ -115,13 +117,13 @@ def route(body: bytes) -> KernelRoute | None:
         table if named is None else named,
         protocol,
         scope,
-        word(found.get(RTA_PRIORITY)) or 0,
+        native_word(found.get(RTA_PRIORITY)) or 0,
         address_text(found.get(RTA_PREFSRC)),
         [one] if several is None else list(hops(several)),
         several is not None,
-        word(found.get(RTA_NH_ID)),
+        native_word(found.get(RTA_NH_ID)),
         pref[0] if pref else None,
-        word(found.get(RTA_EXPIRES)),
+        native_word(found.get(RTA_EXPIRES)),
         metrics_of(found.get(RTA_METRICS)),
     )
 
@@ -150,7 +152,7 @@ def metrics_of(field: bytes | None) -> dict[str, int]:
     in eighths and rttvar in quarters of a millisecond."""
     found: dict[str, int] = {}
     for kind, value in attributes(field or b"", 0).items():
-        number = word(value)
+        number = native_word(value)
         if kind in METRICS and number is not None:
             parts = {"rtt": 8, "rttvar": 4}.get(METRICS[kind], 1)
             found[METRICS[kind]] = number // parts
@@ -173,7 +175,7 @@ class Rule(NamedTuple):
 
 def rules(family: int) -> list[Rule]:
     """The rules of policy routing, in their order."""
-    answers = whole(ROUTE, GETRULE, RULE_HEADER.pack(family, *[0] * 8), NEWRULE)
+    answers = whole_dump(ROUTE, GETRULE, RULE_HEADER.pack(family, *[0] * 8), NEWRULE)
     return [found for found in map(rule, answers) if found is not None]
 
 
@@ -184,14 +186,14 @@ def rule(body: bytes) -> Rule | None:
     if family not in FAMILIES:
         return None
     found = attributes(body, RULE_HEADER.size)
-    named = word(found.get(FRA_TABLE))
+    named = native_word(found.get(FRA_TABLE))
     # Of the attributes those are conditions that are none of these: priority, table, suppressed
     # prefix lengths (-1: none), the protocol that made the rule, and padding.
     conditions = found.keys() - {FRA_PRIORITY, FRA_TABLE, 13, 14, 18, 21}
     plain = action == 1 and not (to or source or tos or conditions or flags & 2)
     return Rule(
         FAMILIES[family],
-        word(found.get(FRA_PRIORITY)) or 0,
+        native_word(found.get(FRA_PRIORITY)) or 0,
         table if named is None else named,
         plain,
     )
@@ -219,7 +221,7 @@ class KernelAddress(NamedTuple):
 
 def interface_addresses() -> list[KernelAddress]:
     """All addresses of all interfaces, in the kernel's order."""
-    answers = whole(ROUTE, GETADDR, ADDRESS_HEADER.pack(AF_UNSPEC, *[0] * 4), NEWADDR)
+    answers = whole_dump(ROUTE, GETADDR, ADDRESS_HEADER.pack(AF_UNSPEC, *[0] * 4), NEWADDR)
     return [found for found in map(interface_address, answers) if found is not None]
 
 
@@ -274,7 +276,7 @@ class KernelLink(NamedTuple):
 
 def interface_links() -> list[KernelLink]:
     """All interfaces with their counters, in the kernel's order."""
-    answers = whole(ROUTE, GETLINK, LINK_HEADER.pack(AF_UNSPEC, *[0] * 4), NEWLINK)
+    answers = whole_dump(ROUTE, GETLINK, LINK_HEADER.pack(AF_UNSPEC, *[0] * 4), NEWLINK)
     return [interface_link(body) for body in answers]
 
 

@@ -104,7 +104,9 @@ class Details:
         body = REQUEST.pack(self.family, self.protocol, 0, states)
         kind = SOCK_DIAG_BY_FAMILY
         try:
-            return dict(map(self.bound_socket, netlink.whole(netlink.SOCK_DIAG, kind, body, kind)))
+            return dict(
+                map(self.bound_socket, netlink.whole_dump(netlink.SOCK_DIAG, kind, body, kind))
+            )
         except OSError:
             return {}
 

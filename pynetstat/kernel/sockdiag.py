@@ -62,19 +62,19 @@ def tcp_sockets(
         return None
     if not proc.own:
         return None
-    wanted, condition = states(options), b""
+    wanted, condition = states_asked(options), b""
     given: Any = options.condition
     if given:
         from . import bytecode
 
-        wanted &= bytecode.states(given)
-        condition = bytecode.attribute(given)
+        wanted &= bytecode.states_of_condition(given)
+        condition = bytecode.bytecode_attribute(given)
     blocks = tcp_rows(version, wanted, condition=condition)
     try:
         held = list(islice(blocks, HELD))
     except OSError:
         return None
-    return map(decode, chain(held, to_the_end(outcome, blocks)))
+    return map(decode_messages, chain(held, to_the_end(outcome, blocks)))
 
 
 def to_the_end(outcome: Report, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -97,7 +97,7 @@ def unix_names(proc: Proc, options: Options) -> set[tuple[str, str]]:
     body = UNIX_REQUEST.pack(socket.AF_UNIX, 0xFFFFFFFF, UDIAG_SHOW_NAME)
     kind = SOCK_DIAG_BY_FAMILY
     try:
-        return set(map(unix_name, netlink.whole(netlink.SOCK_DIAG, kind, body, kind)))
+        return set(map(unix_name, netlink.whole_dump(netlink.SOCK_DIAG, kind, body, kind)))
     except OSError:
         return set()
 
@@ -130,7 +130,7 @@ def unix_details(proc: Proc, options: Options) -> dict[int, UnixDetail]:
     body = UNIX_REQUEST.pack(socket.AF_UNIX, 0xFFFFFFFF, show)
     kind = SOCK_DIAG_BY_FAMILY
     try:
-        return dict(map(unix_detail, netlink.whole(netlink.SOCK_DIAG, kind, body, kind)))
+        return dict(map(unix_detail, netlink.whole_dump(netlink.SOCK_DIAG, kind, body, kind)))
     except OSError:
         return {}
 
@@ -149,7 +149,7 @@ def unix_detail(message: bytes) -> tuple[int, UnixDetail]:
     return inode, UnixDetail(name, peer, waiting, backlog)
 
 
-def states(options: Options) -> int:
+def states_asked(options: Options) -> int:
     """The kernel's own selection, as a mask of states."""
     listening = 1 << LISTEN
     if options.all:
@@ -210,7 +210,7 @@ _texts: dict[int, dict[Any, str]] = {socket.AF_INET: {}, socket.AF_INET6: {}}
 REMEMBERED = 1 << 14  # distinct addresses remembered before starting afresh
 
 
-def decode(packed: bytes) -> tuple[int, dict[str, Any]]:
+def decode_messages(packed: bytes) -> tuple[int, dict[str, Any]]:
     """Messages -> the number of rows, and the fields that inet's table has.
 
     Each field is a stride through the messages: 10 ms for 100,000 sockets, where unpacking
@@ -221,7 +221,7 @@ def decode(packed: bytes) -> tuple[int, dict[str, Any]]:
     sending = words[76 // 4 :: LENGTH // 4].tolist()
     if LISTEN in state:  # there the kernel gives the limit of waiting connections
         sending = [0 if code == LISTEN else size for code, size in zip(state, sending)]
-    here, there = addresses(packed, 24), addresses(packed, 40)
+    here, there = addresses_in_messages(packed, 24), addresses_in_messages(packed, 40)
     return len(state), {
         "code": state,
         "local_address": here,
@@ -234,7 +234,7 @@ def decode(packed: bytes) -> tuple[int, dict[str, Any]]:
     }
 
 
-def addresses(packed: bytes, at: int) -> list[str]:
+def addresses_in_messages(packed: bytes, at: int) -> list[str]:
     """The addresses that start at this byte of each message; each distinct one is written once."""
     family = packed[16] if packed else socket.AF_INET
     texts = _texts[family]

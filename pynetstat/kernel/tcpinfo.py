@@ -144,7 +144,7 @@ def take(sample: Sample, link: netlink.Link, family: int, states: int) -> None:
         if length and not length & 3 and enter_alike(sample, data, length):
             continue
         for body in netlink.bodies(answer):
-            at, header = attribute(body)
+            at, header = find_tcp_info(body)
             if at:
                 inode = OWNER.unpack_from(body, UID_AT)[1]
                 size = int.from_bytes(header[:2], sys.byteorder)
@@ -155,7 +155,7 @@ def take(sample: Sample, link: netlink.Link, family: int, states: int) -> None:
 def enter_alike(sample: Sample, data: bytes, length: int) -> bool:
     """Enter messages of one length; false where they differ in more than their values."""
     start = netlink.HEADER.size
-    at, header = attribute(data[start:length])
+    at, header = find_tcp_info(data[start:length])
     at += start
     count = len(data) // length
     for byte in range(4):
@@ -178,7 +178,7 @@ def attempts() -> list[tuple[int, str, int, int]]:
     for family in (socket.AF_INET, socket.AF_INET6):
         request = REQUEST.pack(family, socket.IPPROTO_TCP, 0, 1 << SYN_SENT)
         size = 4 if family == socket.AF_INET else 16
-        for body in netlink.whole(
+        for body in netlink.whole_dump(
             netlink.SOCK_DIAG, SOCK_DIAG_BY_FAMILY, request, SOCK_DIAG_BY_FAMILY
         ):
             uid, inode = OWNER.unpack_from(body, UID_AT)
@@ -188,7 +188,7 @@ def attempts() -> list[tuple[int, str, int, int]]:
     return found
 
 
-def attribute(body: bytes) -> tuple[int, bytes]:
+def find_tcp_info(body: bytes) -> tuple[int, bytes]:
     """Where the attribute INET_DIAG_INFO stands in a message, and its header; 0 where it is
     not in it."""
     at = MESSAGE

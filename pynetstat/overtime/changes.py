@@ -61,20 +61,22 @@ def identity_of(listing: Listing) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(("netns", *chosen)) if name in fields)
 
 
-def hashable(value: Any) -> Any:
+def hashable_value(value: Any) -> Any:
     """Lists and objects, which JSON has, as what a set can hold."""
     if isinstance(value, dict):
-        return tuple((name, hashable(part)) for name, part in value.items())
-    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
+        return tuple((name, hashable_value(part)) for name, part in value.items())
+    return tuple(map(hashable_value, value)) if isinstance(value, (list, tuple)) else value
 
 
 def key_of(row: Row, names: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(hashable(row.get(name)) for name in names)
+    return tuple(hashable_value(row.get(name)) for name in names)
 
 
 def moved(old: Row, new: Row, names: Iterable[str]) -> list[str]:
     """The fields of these names that are not what they were."""
-    changed = (name for name in names if hashable(old.get(name)) != hashable(new.get(name)))
+    changed = (
+        name for name in names if hashable_value(old.get(name)) != hashable_value(new.get(name))
+    )
     return [
         name
         for name in changed
@@ -112,7 +114,7 @@ def compared(
 # What is printed
 
 
-def section(
+def changes_section(
     changes: Iterable[Change], listings: Sequence[Listing], named: Sequence[str] = ()
 ) -> Section:
     """The changes as a listing of their own, for every format; `named` as for described()."""
@@ -123,7 +125,7 @@ def section(
         lambda *_: iter(()),
         lambda _: (),
         lambda _: "",
-        text=partial(lines, known, named),
+        text=partial(change_lines, known, named),
     )
     rows = list(changes)
     fields = dict(zip(Change._fields, map(list, zip(*rows))))
@@ -133,7 +135,7 @@ def section(
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
-def lines(
+def change_lines(
     known: dict[str, tuple[str, ...]],
     named: Sequence[str],
     tables: Iterable[Table | Remark],
@@ -146,10 +148,10 @@ def lines(
             sign = SIGNS.get(change.event)
             start = f"{sign} {change.listing}:" if sign else f"{change.ts} {change.event:<7}"
             text = f"{start} {described(change, identity, named)}"
-            yield printable(text)
+            yield printable_bytes(text)
 
 
-def printable(text: str) -> str:
+def printable_bytes(text: str) -> str:
     """Harmless text, in the kernel's way of one character per byte, as classic text has it."""
     return cleaned(text).encode("utf-8", "replace").decode("latin-1")
 
@@ -159,12 +161,14 @@ def described(change: Change, identity: Sequence[str], named: Sequence[str] = ()
     that the user asked to be compared too."""
     row, old = change.row, change.previous
     if "local_port" in identity and "remote_port" in identity:
-        here, there = (end(row, side) for side in ("local", "remote"))
+        here, there = (endpoint_text(row, side) for side in ("local", "remote"))
         parts = [str(row["proto"]), here, there, row.get("state")]
     elif change.listing == "unix":
         parts = ["unix", row.get("type"), row.get("path"), row.get("state")]
     else:
-        parts = [f"{name}={short(row[name])}" for name in identity if row.get(name) is not None]
+        parts = [
+            f"{name}={short_value(row[name])}" for name in identity if row.get(name) is not None
+        ]
         if change.event != "changed":
             parts += [f"{name}={row[name]}" for name in ("gateway", "value") if row.get(name)]
     if row.get("program") or row.get("pid"):
@@ -174,15 +178,16 @@ def described(change: Change, identity: Sequence[str], named: Sequence[str] = ()
         return text
     names = [name for name in row if name not in MOVING or name in named]
     was = [
-        f"{name} {short(old.get(name))} -> {short(row[name])}" for name in moved(old, row, names)
+        f"{name} {short_value(old.get(name))} -> {short_value(row[name])}"
+        for name in moved(old, row, names)
     ]
     return f"{text} ({', '.join(was)})" if was else text
 
 
-def end(row: Row, side: str) -> str:
+def endpoint_text(row: Row, side: str) -> str:
     """192.0.2.1:80, 0.0.0.0:*"""
     return f"{row.get(f'{side}_address')}:{row.get(f'{side}_port') or '*'}"
 
 
-def short(value: Any) -> str:
+def short_value(value: Any) -> str:
     return "none" if value is None else str(value)

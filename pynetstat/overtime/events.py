@@ -12,8 +12,8 @@ from ..listing import Listing
 from ..options import Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
-from ..run import Frame, Run, now, put, rounds, rows_of
-from .changes import MOVING, Change, hashable, identity_of, moved, section
+from ..run import Frame, Run, now, put, rounds, tables_alone
+from .changes import MOVING, Change, changes_section, hashable_value, identity_of, moved
 
 # States in the order in which a tcp connection goes through them, as far as it tells whether
 # a row of the same ends can still be the same connection.
@@ -22,7 +22,7 @@ OVER = frozenset(("TIME_WAIT",))  # no program holds it any more, and it does no
 OWNER = ("pid", "program", "processes", "unit", "container", "pod", "published_for", "details")
 
 
-def show(
+def show_events(
     options: Options,
     out: BinaryIO,
     warn: Callable[[str], None] = ignore,
@@ -34,7 +34,7 @@ def show(
     outcome = Outcome(warn, progress)
     run = Run(plan, Proc(plan.options.root, outcome.error), outcome)
     shown = options.replace(columns=())
-    render = formats.find(shown)
+    render = formats.find_renderer(shown)
     watched = {listing.name: Watched(listing) for listing in plan.listings}
     frame = Frame(1, "", set())
     for number in rounds(plan.options):
@@ -42,7 +42,7 @@ def show(
         changes: list[Change] = []
         found: dict[str, list[Any]] = {name: [] for name in watched}
         for listing, tables in run.gather(number):
-            for table in rows_of(tables):
+            for table in tables_alone(tables):
                 found[listing.name] += table
         if number == 1 and run.owners:
             run.owners.last_notice()
@@ -51,7 +51,7 @@ def show(
             for name, records in found.items():
                 changes += watched[name].step(records, moment)
         if changes:
-            part = [section(changes, plan.listings)]
+            part = [changes_section(changes, plan.listings)]
             extra = (frame,) if options.format in formats.STRUCTURED else ()
             for piece in render(part, shown, list, *extra):
                 put(out, piece)
@@ -98,7 +98,7 @@ class Watched:
         try:
             set(keys)
         except TypeError:  # lists
-            return list(map(hashable, keys))
+            return list(map(hashable_value, keys))
         return keys
 
     def step(self, records: Sequence[Any], moment: str) -> Iterator[Change]:

@@ -19,13 +19,13 @@ from ..outcome import ignore
 from ..plan import Plan
 from ..run import now, put, rounds
 from ..run import show as show_listing
-from .changes import MOVING, Change, Row, compared, identity_of, section
+from .changes import MOVING, Change, Row, changes_section, compared, identity_of
 
 LARGEST = 1 << 30  # bytes of a snapshot that is read: 2,000,000 sockets
 TROUBLE = 2  # the exit status of --diff where it cannot compare, as diff has it
 
 
-def show(
+def show_snapshot(
     options: Options,
     out: BinaryIO,
     warn: Callable[[str], None] = ignore,
@@ -51,9 +51,9 @@ def show(
             if missing["what"] == "table":
                 return TROUBLE
     changes = list(differences(plan, options, old, new))
-    render = formats.find(options.replace(columns=()))
+    render = formats.find_renderer(options.replace(columns=()))
     shown = options.replace(columns=())
-    for piece in render([section(changes, plan.listings, options.columns)], shown, list):
+    for piece in render([changes_section(changes, plan.listings, options.columns)], shown, list):
         put(out, piece)
     put(out, flush=True)
     if options.save is not None:
@@ -84,7 +84,7 @@ def differences(
     """Listing by listing. Fields of --columns count as changes even where they move."""
     moment = now()
     for listing in {one.name: one for one in plan.listings}.values():
-        before, after = rows_of(old, listing.name), rows_of(new, listing.name)
+        before, after = rows_of_listing(old, listing.name), rows_of_listing(new, listing.name)
         if before is None or after is None:
             continue
         fields = listing.record._fields
@@ -97,18 +97,18 @@ def differences(
 def needed(plan: Plan, path: str, old: dict[str, Any]) -> None:
     """Stop where the snapshot has not what is to be compared."""
     for listing in plan.listings:
-        if rows_of(old, listing.name) is None:
+        if rows_of_listing(old, listing.name) is None:
             why = f"it has no {listing.name}; compare with a snapshot saved by the same options"
             raise Stop(f"pynetstat: {path}: {why}", TROUBLE)
 
 
-def rows_of(document: dict[str, Any], name: str) -> list[Row] | None:
+def rows_of_listing(document: dict[str, Any], name: str) -> list[Row] | None:
     """The rows of a listing; None where the snapshot has none of it."""
     found = document.get(name)
     if name == "statistics" and isinstance(found, dict):
         return [
-            {"section": section, "name": counter, "value": value}
-            for section, counters in found.items()
+            {"section": changes_section, "name": counter, "value": value}
+            for changes_section, counters in found.items()
             for counter, value in counters.items()
         ]
     return found

@@ -85,7 +85,7 @@ DELETED = " (deleted)"  # what the kernel puts after the path of a cgroup that w
 
 
 @lru_cache(4096)  # 20 us a text; on a host few are distinct
-def place_of(text: str) -> Place:
+def place_of_cgroup(text: str) -> Place:
     """Where a process runs, from the whole text of its cgroup file (one character per byte).
 
     The line that names a container counts most, then one that names a unit; among those cgroup
@@ -244,6 +244,6 @@ def unescaped(name: str) -> str:
     return ESCAPED.sub(lambda code: chr(int(code[1], 16)), name)
 
 
-def shown(chain: Iterable[Container]) -> list[str]:
+def chain_texts(chain: Iterable[Container]) -> list[str]:
     """The chain for records: `lxc:host`, `docker:3f2a...4`."""
     return [f"{one.runtime or 'container'}:{one.id}" for one in chain]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..listing import Layout
 from ..options import Misuse
-from ..table import Remark, Table, kind_of, names_of
+from ..table import Remark, Table, field_kind, names_of
 from .sort import by_family, sorted_table
 
 NETWORKS = {"local_network": "local_address", "remote_network": "remote_address"}
@@ -34,10 +34,10 @@ def check_fields(records: Sequence[Any], fields: Sequence[str]) -> None:
 
 def count_fields(fields: Sequence[str]) -> list[str]:
     """The fields of the records of counts."""
-    return [*names([group(text) for text in fields]), "count"]
+    return [*field_names([group(text) for text in fields]), "count"]
 
 
-def count(
+def count_rows(
     tables: Iterable[Table | Remark | Layout],
     fields: Sequence[str],
     top: int | None = None,
@@ -62,14 +62,14 @@ def count(
         if has(table.record, groups):
             record = table.record
             if len(table):
-                columns = [values(table, one) for one in groups]
+                columns = [column_values(table, one) for one in groups]
                 add(numbers, shown, columns)
                 if sums:
                     add_up(totals, columns, [table[name] for name in sums])
     if record is None and records:
         raise Misuse(no_field(records, groups))
-    counts = counted(record, groups, numbers, shown)
-    order = ["-count", *names(groups)]
+    counts = counts_as_records(record, groups, numbers, shown)
+    order = ["-count", *field_names(groups)]
     if sums:
         counts = with_sums(counts, sums, list(map(totals.get, numbers)))
         order = [*(f"-{name}" for name in sums), *order]
@@ -84,7 +84,7 @@ def has(record: Any, groups: Sequence[Group]) -> bool:
 
 def add(numbers: Any, shown: dict[Any, Any], columns: Sequence[Sequence[Any]]) -> None:
     """Enter a table's rows; a list, which cannot be hashed, is counted by its text."""
-    keys = list(zip(*map(hashable, columns)))
+    keys = list(zip(*map(hashable_column, columns)))
     numbers.update(keys)
     shown.update(zip(keys, zip(*columns)))
 
@@ -95,7 +95,7 @@ def add_up(
     fields: Sequence[Sequence[int | None]],
 ) -> None:
     """Add the fields of each row to those of its group; what is unknown adds nothing."""
-    for key, row in zip(zip(*map(hashable, columns)), zip(*fields)):
+    for key, row in zip(zip(*map(hashable_column, columns)), zip(*fields)):
         before = totals.get(key, [None] * len(row))
         totals[key] = [old if new is None else new + (old or 0) for old, new in zip(before, row)]
 
@@ -112,13 +112,13 @@ def with_sums(
     return Table(kind, len(counts), **columns)
 
 
-def hashable(column: Sequence[Any]) -> Sequence[Any]:
+def hashable_column(column: Sequence[Any]) -> Sequence[Any]:
     if {list, dict}.isdisjoint(map(type, column)):
         return column
     return [repr(value) if type(value) in (list, dict) else value for value in column]
 
 
-def names(groups: Iterable[Group]) -> list[str]:
+def field_names(groups: Iterable[Group]) -> list[str]:
     return [one.name for one in groups]
 
 
@@ -137,19 +137,19 @@ def no_field(records: Sequence[Any], groups: Sequence[Group]) -> str:
     every = {name for record in records for name in names_of(record)}
     valid |= {f"{name}/BITS": None for name, field in NETWORKS.items() if field in valid}
     wrong = [one.name for one in groups if one.field not in every]
-    what = wrong[0] if wrong else ",".join(names(groups))
+    what = wrong[0] if wrong else ",".join(field_names(groups))
     return f"cannot count by `{what}'; fields: {', '.join(valid)}"
 
 
-def values(table: Table, one: Group) -> Sequence[Any]:
+def column_values(table: Table, one: Group) -> Sequence[Any]:
     field = table[one.field]
     if one.length is None:
         return field
-    found = networks(set(field), one.length)
+    found = networks_of_length(set(field), one.length)
     return list(map(found.__getitem__, field))
 
 
-def networks(distinct: set[Any], length: int) -> dict[Any, Any]:
+def networks_of_length(distinct: set[Any], length: int) -> dict[Any, Any]:
     """10.1.2.3 -> 10.1.2.0/24; IPv4 (and what is mapped into IPv6) has at most 32 bits."""
     found = dict(zip(distinct, distinct))  # what is no address stays what it is
     v4, v6 = by_family(distinct - {None})
@@ -180,14 +180,16 @@ def cut(
     found.update(zip(texts, map(shown.__getitem__, numbers)))
 
 
-def counted(record: Any, groups: Sequence[Group], numbers: Any, shown: dict[Any, Any]) -> Table:
+def counts_as_records(
+    record: Any, groups: Sequence[Group], numbers: Any, shown: dict[Any, Any]
+) -> Table:
     """The counts as records of a type made for them: the fields, and `count`."""
-    titles = names(groups)
+    titles = field_names(groups)
     if len(set(titles)) < len(titles) or "count" in titles:
         raise Misuse(f"cannot count by {','.join(titles)}: a name is there twice")
     make: Any = namedtuple
     kind = make("Count", [*titles, "count"], defaults=[None] * (len(titles) + 1))
-    types = [kind_of(record, one.field) if record else "" for one in groups]
+    types = [field_kind(record, one.field) if record else "" for one in groups]
     kind.__annotations__ = {**dict(zip(titles, types)), "count": "int"}
     rows = [shown[key] for key in numbers]
     columns = dict(zip(titles, map(list, zip(*rows)))) if rows else {}

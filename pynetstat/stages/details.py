@@ -14,7 +14,7 @@ from ..kernel.namespaces import network_namespaces
 from ..kernel.proc import Proc
 from ..listing import DETAILS, MORE_DETAILS
 from ..table import Table
-from .cgroups import NOWHERE, place_of, shown
+from .cgroups import NOWHERE, chain_texts, place_of_cgroup
 
 COMMAND = 1 << 17  # bytes of a command line that are read; Linux takes 128 KiB in one argument
 ANCESTORS = 8  # processes above a container's that may be its monitor
@@ -70,7 +70,7 @@ class Facts:
         started, parent = self.start_and_parent(pid)
         place = NOWHERE
         with suppress(OSError):
-            place = place_of(self.proc.read(f"{pid}/cgroup"))
+            place = place_of_cgroup(self.proc.read(f"{pid}/cgroup"))
         executable = None
         with suppress(OSError):
             executable = os.fsencode(os.readlink(self.proc.path(f"{pid}/exe"))).decode("latin-1")
@@ -84,7 +84,7 @@ class Facts:
             "container_name": self.container_name(pid, place.container, place.runtime),
             "runtime": place.runtime,
             "pod": place.pod,
-            "containers": shown(place.chain),
+            "containers": chain_texts(place.chain),
         }
 
     def arguments(self, pid: int) -> list[str]:

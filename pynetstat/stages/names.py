@@ -137,11 +137,11 @@ class Names:
 
         try:
             if ":" in address:
-                name = text(socket.getnameinfo((address, 0, 0, 0), 0)[0])
+                name = name_text(socket.getnameinfo((address, 0, 0, 0), 0)[0])
                 return None if name == address or len(name) > 127 else name
             if address.startswith("0."):  # netstat takes it for the number of a network
                 return self.network_names().get(address)
-            return text(socket.gethostbyaddr(address)[0])[:127]
+            return name_text(socket.gethostbyaddr(address)[0])[:127]
         except UnicodeDecodeError as error:  # a name that is not UTF-8: it has the bytes
             return error.object.decode("latin-1")[:127]
         except (OSError, UnicodeError):
@@ -188,7 +188,7 @@ class Names:
                 return self.users | dict.fromkeys(new)
             for uid in new:
                 try:
-                    self.users[uid] = text(pwd.getpwuid(uid or 0).pw_name)
+                    self.users[uid] = name_text(pwd.getpwuid(uid or 0).pw_name)
                 except (KeyError, OverflowError, OSError):
                     self.users[uid] = None
         return self.users
@@ -205,7 +205,7 @@ def addresses_in(table: Table | Remark, sources: list[str]) -> Iterator[str]:
                         yield value
 
 
-def text(name: str) -> str:
+def name_text(name: str) -> str:
     """A name as this program holds text: one character per byte."""
     return name.encode("utf-8", "surrogateescape").decode("latin-1")
 

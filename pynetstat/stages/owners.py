@@ -22,7 +22,7 @@ from ..kernel.rights import is_root, lacking
 from ..listing import Holder, Report
 from ..options import Options
 from ..table import Table, holdable
-from ..text import decode
+from ..text import decode_nested
 
 
 class Owner(NamedTuple):
@@ -142,7 +142,7 @@ class Owners:
         owner = self.first.get(listener.inode) if listener else None
         if owner is None:
             return listener
-        return listener._replace(pid=owner.pid, program=decode(owner.program))
+        return listener._replace(pid=owner.pid, program=decode_nested(owner.program))
 
     def processes(self) -> list[str]:
         """The processes in directory order, remembered for the second look."""
@@ -249,7 +249,9 @@ class Owners:
                 same = [same_table(thread, other) for other in tables] if self.proc.own else [None]
                 if any(same):
                     continue
-                if None in same and numbers(f"{task}/{thread}") == numbers(f"{task}/{folder}"):
+                if None in same and descriptor_numbers(f"{task}/{thread}") == descriptor_numbers(
+                    f"{task}/{folder}"
+                ):
                     continue  # most likely the same table
                 tables.append(thread)
                 yield thread
@@ -288,7 +290,7 @@ class Owners:
         inodes: list[int] = []
         for name in rings:
             with contextlib.suppress(OSError):
-                text = content(process, f"fdinfo/{name}", 1 << 20).decode("latin-1")
+                text = bounded_content(process, f"fdinfo/{name}", 1 << 20).decode("latin-1")
                 inodes += map(int, REGISTERED.findall(text))
         if inodes:
             program = program_name(process)
@@ -299,7 +301,7 @@ class Owners:
     def enter_rings(self) -> Generator:
         """The processes for which io_uring holds sockets: holders without a descriptor."""
         for owner, inodes in self.rings:
-            holder = Holder(owner.pid, decode(owner.program), None)
+            holder = Holder(owner.pid, decode_nested(owner.program), None)
             for inode in set(inodes):
                 self.first.setdefault(inode, owner)
                 if self.every and not any(
@@ -318,7 +320,7 @@ class Owners:
         owner = Owner(int(folder), program, f"{folder}/{program}"[:19], label)
         deque(map(self.first.setdefault, inodes, repeat(owner)), maxlen=0)
         if self.every:
-            triples = zip(repeat(owner.pid), repeat(decode(program)), map(int, names))
+            triples = zip(repeat(owner.pid), repeat(decode_nested(program)), map(int, names))
             self.hold(inodes, map(tuple.__new__, repeat(Holder), triples))
         return inodes
 
@@ -473,7 +475,7 @@ def same_table(one: str, other: str) -> bool | None:
     return order == 0 if order >= 0 else None
 
 
-def numbers(thread: str) -> list[str] | None:
+def descriptor_numbers(thread: str) -> list[str] | None:
     """The numbers of its descriptors; None for one that has ended, or that is another user's."""
     try:
         return os.listdir(f"{thread}/fd")
@@ -489,12 +491,12 @@ def descriptors(process: int) -> tuple[list[str], list[int], list[str]]:
     directory = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=process)
     try:
         names = list(filter(str.isdecimal, os.listdir(directory)))
-        pairs, closed = links(directory, names)
+        pairs, closed = descriptor_links(directory, names)
         if closed:  # what was opened in their place is to be found too
             old = set(names)
             os.lseek(directory, 0, os.SEEK_SET)
             new = [name for name in os.listdir(directory) if name.isdecimal() and name not in old]
-            pairs += links(directory, new)[0]
+            pairs += descriptor_links(directory, new)[0]
     finally:
         os.close(directory)
     found, inodes, rings = [], [], []
@@ -510,7 +512,7 @@ def descriptors(process: int) -> tuple[list[str], list[int], list[str]]:
     return found, inodes, rings
 
 
-def links(directory: int, names: list[str]) -> tuple[list[tuple[str, str]], bool]:
+def descriptor_links(directory: int, names: list[str]) -> tuple[list[tuple[str, str]], bool]:
     """The descriptors with what they are, and whether some were closed meanwhile."""
     pairs: list[tuple[str, str]] = []
     rest = zip(iter(names), map(partial(os.readlink, dir_fd=directory), names))
@@ -560,20 +562,20 @@ def odd_inode(link: str) -> int | None:
 
 def program_name(process: int) -> str:
     """The first argument; of an absolute path what follows its last slash."""
-    first = content(process, "cmdline", 511).partition(b"\0")[0].decode("latin-1")
+    first = bounded_content(process, "cmdline", 511).partition(b"\0")[0].decode("latin-1")
     return first.rpartition("/")[2] if first.startswith("/") else first
 
 
 def context(process: int) -> str:
     """The SELinux context; of a long one the end."""
     try:
-        text = content(process, "attr/current", 4096).rstrip(b"\0\n").decode("latin-1")
+        text = bounded_content(process, "attr/current", 4096).rstrip(b"\0\n").decode("latin-1")
     except OSError:
         return "-"
     return text if len(text) < 50 else text[-48:]
 
 
-def content(process: int, name: str, size: int) -> bytes:
+def bounded_content(process: int, name: str, size: int) -> bytes:
     descriptor = os.open(name, READ, dir_fd=process)
     try:
         return os.read(descriptor, size)

@@ -16,8 +16,8 @@ from ..kernel.proc import Proc, reason
 from ..listing import Column, Layout, Listing, Missing, Piece, Report, Stop
 from ..options import Options
 from ..table import Table
-from ..text import printable, safe
-from .cgroups import place_of
+from ..text import printable_text, safe
+from .cgroups import place_of_cgroup
 
 SHORT = 12  # digits of a container's id, as the runtimes' own commands show it
 EVERY = "all"
@@ -33,13 +33,13 @@ class Places:
     def __init__(self, proc: Proc, options: Options, outcome: Report) -> None:
         self.proc, self.options, self.outcome = proc, options, outcome
         found = network_namespaces(proc)
-        self.labels = dict(zip(found, labels(proc, found)))
+        self.labels = dict(zip(found, netns_labels(proc, found)))
         wanted = options.netns or EVERY
-        self.chosen = found if wanted == EVERY else chosen(wanted, self.labels, proc)
+        self.chosen = found if wanted == EVERY else chosen_namespaces(wanted, self.labels, proc)
         if not self.chosen:
             known = ", ".join(sorted({label for label in self.labels.values() if label}))
-            there = f"; there are: {printable(known)}" if known else ""
-            raise Stop(f"no network namespace `{printable(wanted)}'{there}")
+            there = f"; there are: {printable_text(known)}" if known else ""
+            raise Stop(f"no network namespace `{printable_text(wanted)}'{there}")
 
     def parts(self, listing: Listing) -> list[Listing]:
         """The listing as it is read of these namespaces; one that netstat prints as prose comes
@@ -53,7 +53,7 @@ class Places:
         return [
             listing._replace(
                 collect=partial(self.collect_one, listing, one),
-                heading=partial(headed, listing, self.labels[one]),
+                heading=partial(netns_heading, listing, self.labels[one]),
             )
             for one in self.chosen
         ]
@@ -121,7 +121,7 @@ class Places:
         self.outcome.fail(message)
 
     def named(self, namespace: Namespace) -> str:
-        return printable(self.labels[namespace] or "of our own")
+        return printable_text(self.labels[namespace] or "of our own")
 
 
 def collected(listing: Listing, proc: Proc, places: Places) -> list[Piece]:
@@ -147,7 +147,7 @@ def collected(listing: Listing, proc: Proc, places: Places) -> list[Piece]:
     return found
 
 
-def chosen(wanted: str, labels: dict[Namespace, str], proc: Proc) -> list[Namespace]:
+def chosen_namespaces(wanted: str, labels: dict[Namespace, str], proc: Proc) -> list[Namespace]:
     """The namespace that is called so, or that has this process, or this number."""
     found = [one for one in labels if wanted in one.names or wanted == labels[one] != ""]
     if not found and wanted.isdecimal() and wanted.isascii():
@@ -156,20 +156,20 @@ def chosen(wanted: str, labels: dict[Namespace, str], proc: Proc) -> list[Namesp
         except (OSError, ValueError):
             device = 0
         for one in labels:
-            known = [device_of(proc, pid) for pid in one.pids[:1]]
+            known = [device_number(proc, pid) for pid in one.pids[:1]]
             if device and (int(wanted) in one.pids or device in known):
                 return [one]
     return found[:1]
 
 
-def device_of(proc: Proc, pid: int) -> int | None:
+def device_number(proc: Proc, pid: int) -> int | None:
     try:
         return os.stat(proc.path(f"{pid}/net/dev")).st_ino
     except OSError as error:
         return None if error.errno != errno.ENOENT else -1
 
 
-def labels(proc: Proc, namespaces: list[Namespace]) -> list[str]:
+def netns_labels(proc: Proc, namespaces: list[Namespace]) -> list[str]:
     """What each namespace is called: by its name, else its container, its unit, or one of its
     processes. Our own without a name is "". Of several with one name each has its process
     instead."""
@@ -188,7 +188,7 @@ def label(proc: Proc, namespace: Namespace) -> str:
         return ""
     for pid in namespace.pids:
         try:
-            place = place_of(proc.read(f"{pid}/cgroup"))
+            place = place_of_cgroup(proc.read(f"{pid}/cgroup"))
         except OSError:
             continue
         if place.container:
@@ -209,7 +209,7 @@ def process_label(proc: Proc, namespace: Namespace) -> str:
     return next(iter(namespace.paths), f"net:[{namespace.number}]")
 
 
-def headed(listing: Listing, label: str, options: Options) -> str:
+def netns_heading(listing: Listing, label: str, options: Options) -> str:
     return f"Network namespace {safe(label) or '-'}\n{listing.heading(options)}".rstrip("\n")
 
 
@@ -218,8 +218,8 @@ def with_namespace(listing: Listing, options: Options) -> Iterator[Column]:
     yield COLUMN
 
 
-def cells(field: list[Any]) -> list[str]:
+def netns_cells(field: list[Any]) -> list[str]:
     return [value or "-" for value in field]
 
 
-COLUMN = Column(" NetNS", " %s", "netns", cells, untrusted=True)
+COLUMN = Column(" NetNS", " %s", "netns", netns_cells, untrusted=True)

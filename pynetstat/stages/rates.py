@@ -68,7 +68,7 @@ class Rates:
 
     def count_octets(self) -> None:
         """All that the namespace received and sent, headers included, of any protocol."""
-        found = octets(self.proc)
+        found = namespace_octets(self.proc)
         if found:
             before = self.seen or (0, 0)
             self.seen = before[0] + found[0], before[1] + found[1]
@@ -113,10 +113,10 @@ class Rates:
         self.began, self.octets, self.seen = time.monotonic(), self.seen, None
 
 
-def octets(proc: Proc) -> tuple[int, int] | None:
+def namespace_octets(proc: Proc) -> tuple[int, int] | None:
     """Bytes in and out: IpExt of net/netstat, and of IPv6 net/snmp6."""
     try:
-        counters = dict(pairs(proc.read("net/netstat"), "IpExt:"))
+        counters = dict(pairs_of_section(proc.read("net/netstat"), "IpExt:"))
         found = counters["InOctets"], counters["OutOctets"]
     except (OSError, ValueError, KeyError):
         return None
@@ -128,7 +128,7 @@ def octets(proc: Proc) -> tuple[int, int] | None:
         return found
 
 
-def pairs(text: str, section: str) -> Iterator[tuple[str, int]]:
+def pairs_of_section(text: str, section: str) -> Iterator[tuple[str, int]]:
     """A line with the names of a section, and one with the values."""
     lines = [line.split() for line in text.splitlines() if line.startswith(section)]
     for names, values in zip(lines[::2], lines[1::2]):

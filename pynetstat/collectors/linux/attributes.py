@@ -104,7 +104,7 @@ class Tcp:
     def batches(self, version: str) -> Iterator[Batch]:
         options = self.options
         attributes = internals.wanted_attributes(options.internals)
-        states = sockdiag.states(options)
+        states = sockdiag.states_asked(options)
         if self.together is None:
             self.began = time.monotonic()
         both = options.foreign and len(options.versions) == 2
@@ -131,13 +131,13 @@ class Tcp:
 
     def fields(self, batch: Batch) -> tuple[int, dict[str, Any]]:
         """All fields; those from attributes are decoded when they are first read."""
-        length, fields = sockdiag.decode(batch.packed)
+        length, fields = sockdiag.decode_messages(batch.packed)
         if not self.options.internals:
             return length, fields
         fields |= {
             "uid": partial(uids, batch),
-            "timer": partial(timers, batch, written_timer),
-            "timer_text": partial(timers, batch, printed_timer),
+            "timer": partial(dump_timers, batch, written_timer),
+            "timer_text": partial(dump_timers, batch, printed_timer),
             "cookie": batch.cookies,
             "clock": [self.began] * length,
         }
@@ -179,7 +179,7 @@ def uids(batch: Batch) -> list[int | None]:
     return [None if state == HALF_OPEN else uid for state, uid in zip(states, words)]
 
 
-def timers(batch: Batch, written: Callable[..., Any]) -> list[Any]:
+def dump_timers(batch: Batch, written: Callable[..., Any]) -> list[Any]:
     """idiag_timer, idiag_retrans and idiag_expires (milliseconds). tcp_info has both counters;
     idiag_retrans is the one or the other."""
     packed, length = batch.packed, internals.MESSAGE
@@ -241,7 +241,7 @@ def memory_of(protocol: int, family: int) -> Iterator[tuple[int, Any]]:
 # The classic text: the line that `ss -tim` has
 
 
-def lines(options: Options) -> Iterator[Column]:
+def attribute_lines(options: Options) -> Iterator[Column]:
     """One line below each socket, of what is not zero and not unknown."""
     shown = [*MEMORY_LINE] if options.memory else []
     shown += [*TCP_LINE] if options.tcp_info else []
@@ -265,7 +265,7 @@ def one_line(shown: Sequence[tuple[Any, ...]], *columns: Sequence[Any]) -> list[
     return [text[1:] for text in found]
 
 
-def plain(word: str, *also: Any) -> tuple[Callable[[Any], str], frozenset[Any]]:
+def plain_words(word: str, *also: Any) -> tuple[Callable[[Any], str], frozenset[Any]]:
     return f" {word}:%s".__mod__, frozenset((None, *(also or (0,))))
 
 
@@ -295,59 +295,59 @@ ANY = frozenset({None, ()})
 TCP_LINE: Sequence[tuple[Any, ...]] = (
     ("tcp_options", lambda names: " " + " ".join(names), ANY),
     ("congestion_algorithm", lambda name: f" {safe(name)}", ANY),
-    ("snd_wscale", *plain("snd_wscale", None)),
-    ("rcv_wscale", *plain("rcv_wscale", None)),
+    ("snd_wscale", *plain_words("snd_wscale", None)),
+    ("rcv_wscale", *plain_words("rcv_wscale", None)),
     ("rto_us", *thousandth("rto")),
-    ("backoff", *plain("backoff")),
+    ("backoff", *plain_words("backoff")),
     ("rtt_us", *thousandth("rtt")),
     ("rttvar_us", *thousandth("rttvar")),
     ("ato_us", *thousandth("ato")),
-    ("snd_mss", *plain("mss")),
-    ("pmtu", *plain("pmtu")),
-    ("rcv_mss", *plain("rcvmss")),
-    ("advmss", *plain("advmss")),
-    ("cwnd", *plain("cwnd")),
-    ("ssthresh", *plain("ssthresh")),
-    ("bytes_sent", *plain("bytes_sent")),
-    ("bytes_retrans", *plain("bytes_retrans")),
-    ("bytes_acked", *plain("bytes_acked")),
-    ("bytes_received", *plain("bytes_received")),
-    ("segs_out", *plain("segs_out")),
-    ("segs_in", *plain("segs_in")),
-    ("data_segs_out", *plain("data_segs_out")),
-    ("data_segs_in", *plain("data_segs_in")),
+    ("snd_mss", *plain_words("mss")),
+    ("pmtu", *plain_words("pmtu")),
+    ("rcv_mss", *plain_words("rcvmss")),
+    ("advmss", *plain_words("advmss")),
+    ("cwnd", *plain_words("cwnd")),
+    ("ssthresh", *plain_words("ssthresh")),
+    ("bytes_sent", *plain_words("bytes_sent")),
+    ("bytes_retrans", *plain_words("bytes_retrans")),
+    ("bytes_acked", *plain_words("bytes_acked")),
+    ("bytes_received", *plain_words("bytes_received")),
+    ("segs_out", *plain_words("segs_out")),
+    ("segs_in", *plain_words("segs_in")),
+    ("data_segs_out", *plain_words("data_segs_out")),
+    ("data_segs_in", *plain_words("data_segs_in")),
     ("congestion", congestion_words, ANY),
-    ("last_data_sent_ms", *plain("lastsnd")),
-    ("last_data_recv_ms", *plain("lastrcv")),
-    ("last_ack_recv_ms", *plain("lastack")),
+    ("last_data_sent_ms", *plain_words("lastsnd")),
+    ("last_data_recv_ms", *plain_words("lastrcv")),
+    ("last_ack_recv_ms", *plain_words("lastack")),
     ("pacing_rate", *rate("pacing_rate")),
     ("delivery_rate", *rate("delivery_rate")),
-    ("delivered", *plain("delivered")),
-    ("delivered_ce", *plain("delivered_ce")),
+    ("delivered", *plain_words("delivered")),
+    ("delivered_ce", *plain_words("delivered_ce")),
     ("app_limited", lambda yes: " app_limited", frozenset((None, False))),
     ("busy_time_us", *thousandth("busy")),
     ("rwnd_limited_us", *thousandth("rwnd_limited")),
     ("sndbuf_limited_us", *thousandth("sndbuf_limited")),
-    ("unacked", *plain("unacked")),
-    ("retrans", *plain("retrans")),
-    ("total_retrans", *plain("total_retrans")),
-    ("lost", *plain("lost")),
-    ("sacked", *plain("sacked")),
-    ("dsack_dups", *plain("dsack_dups")),
-    ("reordering", *plain("reordering", 3)),
-    ("reord_seen", *plain("reord_seen")),
-    ("rcv_ooopack", *plain("rcv_ooopack")),
+    ("unacked", *plain_words("unacked")),
+    ("retrans", *plain_words("retrans")),
+    ("total_retrans", *plain_words("total_retrans")),
+    ("lost", *plain_words("lost")),
+    ("sacked", *plain_words("sacked")),
+    ("dsack_dups", *plain_words("dsack_dups")),
+    ("reordering", *plain_words("reordering", 3)),
+    ("reord_seen", *plain_words("reord_seen")),
+    ("rcv_ooopack", *plain_words("rcv_ooopack")),
     ("rcv_rtt_us", *thousandth("rcv_rtt")),
-    ("rcv_space", *plain("rcv_space")),
-    ("rcv_ssthresh", *plain("rcv_ssthresh")),
-    ("notsent_bytes", *plain("notsent")),
+    ("rcv_space", *plain_words("rcv_space")),
+    ("rcv_ssthresh", *plain_words("rcv_ssthresh")),
+    ("notsent_bytes", *plain_words("notsent")),
     ("min_rtt_us", *thousandth("minrtt")),
-    ("snd_wnd", *plain("snd_wnd")),
-    ("rcv_wnd", *plain("rcv_wnd")),
-    ("rehash", *plain("rehash")),
-    ("total_rto", *plain("total_rto")),
-    ("total_rto_time_ms", *plain("total_rto_time")),
-    ("received_ce", *plain("received_ce")),
+    ("snd_wnd", *plain_words("snd_wnd")),
+    ("rcv_wnd", *plain_words("rcv_wnd")),
+    ("rehash", *plain_words("rehash")),
+    ("total_rto", *plain_words("total_rto")),
+    ("total_rto_time_ms", *plain_words("total_rto_time")),
+    ("received_ce", *plain_words("received_ce")),
     ("ulp", lambda name: f" tcp-ulp-{safe(name)}", ANY),
     ("ulp_info", ulp_words, ANY),
 )

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ...cells import host_texts, known
-from ...kernel.decode import addresses, integers, wide_addresses
+from ...cells import dash_for_unknown, host_texts
+from ...kernel.decode import addresses_from_hex, integers, wide_addresses
 from ...kernel.proc import Proc
 from ...listing import Column, Listing, Missing, Report, halves
 from ...options import Options
@@ -47,11 +47,11 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
     yield from halves(
         options,
         Missing("AF INET (igmp)", proc.path("net/igmp")),
-        lambda version: groups6(proc, outcome) if version else groups(proc, outcome),
+        lambda version: groups6(proc, outcome) if version else read_groups(proc, outcome),
     )
 
 
-def groups(proc: Proc, outcome: Report) -> Iterator[Table]:
+def read_groups(proc: Proc, outcome: Report) -> Iterator[Table]:
     pattern = LINE
     first = 0
     device: str | None = None
@@ -61,7 +61,7 @@ def groups(proc: Proc, outcome: Report) -> Iterator[Table]:
                 pattern = re.compile(rf"{GROUP}|(?!\t){NAME}|([^\n]*)\n", re.ASCII)
             block, first = block.partition("\n")[2], 1
         rows = []
-        lines = pattern.findall(ended(block))
+        lines = pattern.findall(drop_half_line(block))
         for number, (group, users, name, other) in enumerate(lines, first):
             if group:
                 rows.append((device, group, users))
@@ -73,27 +73,27 @@ def groups(proc: Proc, outcome: Report) -> Iterator[Table]:
                 outcome.warn(f"warning, got bogus igmp line {number}.")
         first += len(lines)
         if rows:
-            yield decode("inet", *zip(*rows))
+            yield decode_groups("inet", *zip(*rows))
 
 
 def groups6(proc: Proc, outcome: Report) -> Iterator[Table]:
     first = 0
     for block in proc.blocks("net/igmp6"):
-        rows = LINE6.findall(ended(block))
+        rows = LINE6.findall(drop_half_line(block))
         for number, row in enumerate(rows, first):
             if not row[0]:
                 outcome.warn(f"warning, got bogus igmp6 line {number}.")
         first += len(rows)
         rows = [row for row in rows if row[0]]
         if rows:
-            yield decode("inet6", *zip(*rows))
+            yield decode_groups("inet6", *zip(*rows))
 
 
-def ended(block: str) -> str:
+def drop_half_line(block: str) -> str:
     return block if block.endswith("\n") or not block else block + "\n"
 
 
-def decode(
+def decode_groups(
     family: str, devices: Sequence[str | None], groups: Sequence[str], users: Sequence[str]
 ) -> Table:
     return Table(
@@ -101,7 +101,7 @@ def decode(
         len(groups),
         ifname=devices,
         family=[family] * len(groups),
-        address=lambda: (addresses if family == "inet" else wide_addresses)(groups),
+        address=lambda: (addresses_from_hex if family == "inet" else wide_addresses)(groups),
         users=lambda: integers(users),
     )
 
@@ -121,8 +121,8 @@ def columns(options: Options) -> Iterator[Column]:
         return list(map(shown.__getitem__, texts))
 
     rule = "\n--------------- ------ ---------------------"
-    yield Column("Interface       ", "%-15s ", "ifname", known, untrusted=True)
-    yield Column("RefCnt ", "%-6s ", "users", known)
+    yield Column("Interface       ", "%-15s ", "ifname", dash_for_unknown, untrusted=True)
+    yield Column("RefCnt ", "%-6s ", "users", dash_for_unknown)
     untrusted = not options.numeric_hosts
     yield Column(f"Group{rule}", "%s", "address host", cells, untrusted)
 

@@ -11,7 +11,7 @@ def lower(length: int) -> Callable[[bytes], str]:
     return lambda octets: octets[:length].hex(":")
 
 
-def upper(length: int, between: str) -> Callable[[bytes], str]:
+def upper_hex(length: int, between: str) -> Callable[[bytes], str]:
     return lambda octets: octets[:length].hex(between).upper()
 
 
@@ -42,9 +42,9 @@ KINDS = {
     0: Kind("netrom", "AMPR NET/ROM", call_sign),
     1: Kind("ether", "Ethernet", lower(6)),
     3: Kind("ax25", "AMPR AX.25", call_sign),
-    7: Kind("arcnet", "ARCnet", upper(1, ":")),
+    7: Kind("arcnet", "ARCnet", upper_hex(1, ":")),
     15: Kind("dlci", "Frame Relay DLCI", lambda octets: str(unpack_from("h", octets)[0])),
-    27: Kind("eui64", "Generic EUI-64", upper(8, ":")),
+    27: Kind("eui64", "Generic EUI-64", upper_hex(8, ":")),
     256: Kind("slip", "Serial Line IP"),
     257: Kind("cslip", "VJ Serial Line IP"),
     258: Kind("slip6", "6-bit Serial Line IP"),
@@ -58,9 +58,9 @@ KINDS = {
     768: Kind("tunnel", "IPIP Tunnel", lambda octets: ""),
     770: Kind("frad", "Frame Relay Access Device"),
     772: Kind("loop", "Local Loopback"),
-    774: Kind("fddi", "Fiber Distributed Data Interface", upper(6, "-")),
+    774: Kind("fddi", "Fiber Distributed Data Interface", upper_hex(6, "-")),
     776: Kind("sit", "IPv6-in-IPv4"),
-    780: Kind("hippi", "HIPPI", upper(6, ":")),
+    780: Kind("hippi", "HIPPI", upper_hex(6, ":")),
     781: Kind("ash", "Ash"),
     782: Kind("ec", "Econet"),
     783: Kind("irda", "IrLAP", lambda octets: octets[3::-1].hex(":")),

@@ -7,8 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import compress
 
-from ...cells import blank, known, named, numbered, owner_columns, signed, user_cells, which
-from ...kernel.decode import addresses, decimals, numbers, ports
+from ...cells import (
+    blank,
+    dash_for_unknown,
+    named_ends,
+    numbered_ends,
+    owner_columns,
+    signed,
+    user_cells,
+    which,
+)
+from ...kernel.decode import addresses_from_hex, decimals, numbers_from_hex, ports_from_hex
 from ...kernel.proc import Proc, lines_of
 from ...kernel.states import STATES
 from ...listing import MORE_DETAILS, Column, Holder, Listing, Missing, Report, halves
@@ -157,7 +166,7 @@ def udp_states(codes: Sequence[str]) -> list[str | None]:
 
 
 def raw_states(codes: Sequence[str]) -> list[str | None]:
-    return list(map(str, numbers(codes)))
+    return list(map(str, numbers_from_hex(codes)))
 
 
 def state_name(number: int) -> str:
@@ -191,11 +200,11 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
             yield from sctp(proc, options, outcome)
         else:
             missing = Missing(f"AF INET ({name})", proc.path(f"net/{name}"))
-            read = partial(sockets, proc, options, outcome, TABLES[name], tcp)
+            read = partial(read_sockets, proc, options, outcome, TABLES[name], tcp)
             yield from halves(options, missing, read)
 
 
-def sockets(
+def read_sockets(
     proc: Proc, options: Options, outcome: Report, protocol: Protocol, tcp: Any, version: str
 ) -> Iterator[Table]:
     """One table, by the way that is quickest for what was asked."""
@@ -209,7 +218,7 @@ def sockets(
             rows = handshakes_once(from_netlink(protocol, version, tables))
             yield from with_details(options, protocol, version, rows)
             return
-    rows = read(proc, options, outcome, protocol, version)
+    rows = read_inet(proc, options, outcome, protocol, version)
     if options.internals:
         from .attributes import with_memory
 
@@ -217,7 +226,7 @@ def sockets(
     if not proc.own:
         yield from rows
         return
-    yield from with_details(options, protocol, version, handshakes_once(once(rows)))
+    yield from with_details(options, protocol, version, handshakes_once(unique_sockets(rows)))
 
 
 def with_details(
@@ -244,21 +253,21 @@ def detailed(
 
     for table in tables:
         plain = dict(table.fields)
-        table.fields |= details_of(details, table, plain)
+        table.fields |= inet_details(details, table, plain)
         if protocol.by_port:
             table.fields |= listeners_of(details, table, plain)
         if zones and version:
             for name in ("local_address", "remote_address"):
-                table.fields[name] = partial(zoned, table, plain, name)
+                table.fields[name] = partial(zoned_addresses, table, plain, name)
         yield table
 
 
-def details_of(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
+def inet_details(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
     inodes = partial(table.__getitem__, "inode")
     return {
-        "dev": lambda: details().dev(inodes(), ends(plain)),
+        "dev": lambda: details().dev(inodes(), host_columns(plain)),
         "dual_stack": lambda: details().field("dual_stack", inodes()),
-        "autobound": lambda: details().chosen(inodes(), ends(plain)),
+        "autobound": lambda: details().chosen(inodes(), host_columns(plain)),
     }
 
 
@@ -266,7 +275,7 @@ def listeners_of(details: Callable[[], Details], table: Table, plain: Fields) ->
     inodes = partial(table.__getitem__, "inode")
 
     def listeners() -> Sequence[Any]:
-        found = details().waits_at(inodes(), table["state"], ends(plain))
+        found = details().waits_at(inodes(), table["state"], host_columns(plain))
         return [inode and Waiting(inode) for inode in found]
 
     return {
@@ -276,7 +285,7 @@ def listeners_of(details: Callable[[], Details], table: Table, plain: Fields) ->
     }
 
 
-def ends(plain: Fields) -> Iterator[Any]:
+def host_columns(plain: Fields) -> Iterator[Any]:
     return zip(*[bare(plain, name) for name in ENDS[:-1]])
 
 
@@ -288,7 +297,7 @@ def bare(plain: Fields, name: str) -> Sequence[Any]:
     return found
 
 
-def zoned(table: Table, plain: Fields, name: str) -> Sequence[Any]:
+def zoned_addresses(table: Table, plain: Fields, name: str) -> Sequence[Any]:
     """Addresses; of those that each interface has for itself, with the interface."""
     texts = bare(plain, name)
     if not any(text[:4] in LINK_LOCAL for text in set(texts)):
@@ -308,10 +317,10 @@ def from_netlink(
     for length, fields in tables:
         code = fields.pop("code")
         fields["state"] = list(map(STATES.__getitem__, code))
-        yield table(protocol, version, length, **fields)
+        yield inet_table(protocol, version, length, **fields)
 
 
-def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
+def inet_table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table:
     return Table(
         InetSocket,
         length,
@@ -321,7 +330,7 @@ def table(protocol: Protocol, version: str, length: int, **fields: Any) -> Table
     )
 
 
-def read(
+def read_inet(
     proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
 ) -> Iterator[Table]:
     """/proc/net/tcp and the files of its shape, as tcp4_seq_show() and its kin print them."""
@@ -331,20 +340,20 @@ def read(
             block, heading = block.partition("\n")[2], False
         rows = re.findall(ROW, block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
-            rows = loose_rows(outcome, protocol, block) if block else []
+            rows = loose_inet_rows(outcome, protocol, block) if block else []
         if not rows:
             continue
         columns = list(zip(*rows))
         if not options.all:
-            chosen = wanted(options, protocol, columns)
+            chosen = wanted_rows(options, protocol, columns)
             columns = [tuple(compress(column, chosen)) for column in columns]
-        yield decode(protocol, version, *columns)
+        yield decode_inet_rows(protocol, version, *columns)
 
 
 ENDS = ("local_address", "local_port", "remote_address", "remote_port", "state")
 
 
-def once(tables: Iterator[Table]) -> Iterator[Table]:
+def unique_sockets(tables: Iterator[Table]) -> Iterator[Table]:
     """Each socket once. Between two reads the kernel finds its place again by counting, and where
     sockets come and go it gives some a second time. In time-wait they have no inode (it is 0),
     and are told by their ends."""
@@ -385,7 +394,9 @@ def handshakes_once(tables: Iterator[Table]) -> Iterator[Table]:
         yield table
 
 
-def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]]) -> list[bool]:
+def wanted_rows(
+    options: Options, protocol: Protocol, columns: Sequence[Sequence[str]]
+) -> list[bool]:
     """netstat's own choice: listeners (-l) are those without a remote end, and only tcp tells
     that by the port."""
     remote = columns[3 if protocol.by_port else 2]
@@ -394,7 +405,7 @@ def wanted(options: Options, protocol: Protocol, columns: Sequence[Sequence[str]
     return listening if options.listening else list(map(False.__eq__, listening))
 
 
-def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
+def decode_inet_rows(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
     here, port, there, peer, code, sending, received, tail = columns
     parts: list[Sequence[str]] = []
 
@@ -404,25 +415,25 @@ def decode(protocol: Protocol, version: str, *columns: Sequence[str]) -> Table:
             parts.extend(zip(*map(str.split, tail)) if tail else [()] * 5)
         return parts[number]
 
-    return table(
+    return inet_table(
         protocol,
         version,
         len(here),
         state=lambda: protocol.states(code),
-        local_address=lambda: addresses(here),
-        local_port=lambda: ports(port),
-        remote_address=lambda: addresses(there),
-        remote_port=lambda: ports(peer),
-        recv_q=lambda: numbers(received),
-        send_q=lambda: numbers(sending),
+        local_address=lambda: addresses_from_hex(here),
+        local_port=lambda: ports_from_hex(port),
+        remote_address=lambda: addresses_from_hex(there),
+        remote_port=lambda: ports_from_hex(peer),
+        recv_q=lambda: numbers_from_hex(received),
+        send_q=lambda: numbers_from_hex(sending),
         uid=lambda: decimals(part(2)),
         inode=lambda: decimals(part(4)),
-        timer=lambda: timers(timer, protocol, part(0), part(1), part(3)),
-        timer_text=lambda: timers(timer_text, protocol, part(0), part(1), part(3)),
+        timer=lambda: decode_timers(timer, protocol, part(0), part(1), part(3)),
+        timer_text=lambda: decode_timers(timer_text, protocol, part(0), part(1), part(3)),
     )
 
 
-def loose_rows(outcome: Report, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
+def loose_inet_rows(outcome: Report, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     name = "udp" if protocol.name == "udplite" else protocol.name
@@ -440,7 +451,7 @@ def loose_rows(outcome: Report, protocol: Protocol, block: str) -> list[tuple[st
 TIMERS = ("off", "on", "keepalive", "timewait", "probe")
 
 
-def timers(
+def decode_timers(
     written: Callable[..., Any],
     protocol: Protocol,
     whens: Sequence[str],
@@ -453,7 +464,7 @@ def timers(
     for triple in set(triples):
         code, _, when = triple[0].partition(":")
         # udp has a counter there that is none of retransmissions
-        tried = 0 if protocol.label in ("udp", "udpl") else numbers([triple[1]])[0]
+        tried = 0 if protocol.label in ("udp", "udpl") else numbers_from_hex([triple[1]])[0]
         found[triple] = written(
             protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
         )
@@ -502,42 +513,42 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 def columns(options: Options) -> Iterator[Column]:
     numeric = options.numeric_hosts and options.numeric_ports
-    in_numbers = numbered(options)
+    in_numbers = numbered_ends(options)
     yield Column("Proto ", "%-5s ", "proto")
-    yield Column("Recv-Q ", "%6s ", "recv_q", known)
-    yield Column("Send-Q ", "%6s ", "send_q", known)
+    yield Column("Recv-Q ", "%6s ", "recv_q", dash_for_unknown)
+    yield Column("Send-Q ", "%6s ", "send_q", dash_for_unknown)
     for side, header in (("local", "Local Address"), ("remote", "Foreign Address")):
         fields = f"{side}_address {side}_port"
         if numeric:
             yield Column(f"{header:<23} ", "", fields, texts=in_numbers)
         else:
             fields += f" {side}_host {side}_service"
-            yield Column(f"{header:<23} ", "%-23s ", fields, named(options), untrusted=True)
+            yield Column(f"{header:<23} ", "%-23s ", fields, named_ends(options), untrusted=True)
     yield Column("State      ", "%-11s", "state", blank)
-    yield from tail_columns(options)
+    yield from inet_tail_columns(options)
 
 
-def tail_columns(options: Options) -> Iterator[Column]:
+def inet_tail_columns(options: Options) -> Iterator[Column]:
     if options.extend:
         yield Column(" User       ", " %-10s", "uid user", user_cells, untrusted=True)
-        yield Column("Inode     ", " %-10s", "inode", known)
+        yield Column("Inode     ", " %-10s", "inode", dash_for_unknown)
     yield from owner_columns(options)
     if options.rates:
-        yield Column(" In-B/s    ", " %-10s", "rate_in", known)
-        yield Column(" Out-B/s   ", " %-10s", "rate_out", known)
+        yield Column(" In-B/s    ", " %-10s", "rate_in", dash_for_unknown)
+        yield Column(" Out-B/s   ", " %-10s", "rate_out", dash_for_unknown)
     if options.timers:
         yield Column(" Timer", " %s", "timer_text")
 
 
-def below(options: Options) -> Iterator[Column]:
+def inet_columns_below(options: Options) -> Iterator[Column]:
     if options.details:
         from .holders import holder_lines
 
         yield from holder_lines(options)
     if options.tcp_info or options.memory:
-        from .attributes import lines
+        from .attributes import attribute_lines
 
-        yield from lines(options)
+        yield from attribute_lines(options)
 
 
-SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names, below=below)
+SOCKETS = Listing("sockets", InetSocket, collect, columns, heading, names, below=inet_columns_below)

@@ -11,7 +11,7 @@ from socket import AF_INET6, inet_aton, inet_ntop
 from struct import unpack_from
 from typing import Any, NamedTuple
 
-from ...cells import known
+from ...cells import dash_for_unknown
 from ...kernel import ioctl
 from ...kernel.decode import LARGEST, counters
 from ...kernel.ioctl import Inet, Inet6, Link
@@ -21,7 +21,7 @@ from ...options import Options
 from ...table import Remark, Table
 from ...text import safe
 from .hardware import LENGTHS
-from .longform import BROADCAST, COMPATIBLE, POINTOPOINT, SCOPES, Block, lines
+from .longform import BROADCAST, COMPATIBLE, POINTOPOINT, SCOPES, Block, longform_lines
 
 
 class Interface(NamedTuple):
@@ -102,22 +102,22 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     found: dict[str, list[int]] = {}
     problem = None
     try:
-        places, found = read(proc.text("net/dev"))
+        places, found = read_counters(proc.text("net/dev"))
     except OSError as error:
         problem = error
         outcome.warn(
             f"Warning: cannot open {proc.path('net/dev')} ({reason(error)}). Limited output."
         )
     if proc.root == "/proc":
-        names = ordered({*found, *labels(outcome, problem)})
+        names = ordered({*found, *interface_labels(outcome, problem)})
         yield from present(proc, options, outcome, names, found, places)
     elif problem:
         raise Stop(f"missing interface information: {reason(problem)}")
     else:
-        yield table(proc, ordered(found), found, places)
+        yield interface_table(proc, ordered(found), found, places)
 
 
-def labels(outcome: Report, problem: OSError | None) -> list[str]:
+def interface_labels(outcome: Report, problem: OSError | None) -> list[str]:
     try:
         return ioctl.addressed()
     except OSError as error:
@@ -146,7 +146,7 @@ def present(
     shown = [options.all or number & UP for number in bits[:end]]
     names, gone = list(compress(names, shown)), names[end:]
     asks = options.structured and options.source in ("auto", "netlink")
-    yield table(proc, names, found, places, list(compress(bits, shown)), asks)
+    yield interface_table(proc, names, found, places, list(compress(bits, shown)), asks)
     if gone:
         refusal = answers[end]
         assert isinstance(refusal, OSError)
@@ -155,7 +155,7 @@ def present(
         raise Stop(f"missing interface information: {reason(refusal)}")
 
 
-def table(
+def interface_table(
     proc: Proc,
     names: Sequence[str],
     found: Mapping[str, list[int]],
@@ -172,21 +172,23 @@ def table(
         len(names),
         ifname=names,
         counters=rows,
-        stats=lambda: statistics(rows, places),
+        stats=lambda: link_statistics(rows, places),
         inet6=lambda: inet6(proc, names),
-        addr_info=lambda: list(map(addresses, result["bits"], result["inet"], result["inet6"])),
+        addr_info=lambda: list(
+            map(addresses_of_links, result["bits"], result["inet"], result["inet6"])
+        ),
     )
     if asks and proc.own:
         result.fields |= from_kernel(result)
     if bits is not None:
         result.fields |= {
             "bits": bits,
-            "flags": lambda: named(bits, FLAGS),
-            "flags_str": lambda: list(map("".join, named(bits, LETTERS))),
-            "mtu": lambda: ioctl.numbers(ioctl.SIOCGIFMTU, names),
+            "flags": lambda: flag_words(bits, FLAGS),
+            "flags_str": lambda: list(map("".join, flag_words(bits, LETTERS))),
+            "mtu": lambda: ioctl.ask_numbers(ioctl.SIOCGIFMTU, names),
             "inet": lambda: ioctl.inets(names),
-            "link": lambda: ioctl.links(names),
-            "address": lambda: list(map(octets, result["link"])),
+            "link": lambda: ioctl.read_links(names),
+            "address": lambda: list(map(hardware_text, result["link"])),
         }
     return result
 
@@ -234,7 +236,7 @@ def from_kernel(table: Table) -> dict[str, Any]:
 ADDRESS_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 
 
-def read(text: str) -> tuple[Sequence[int], dict[str, list[int]]]:
+def read_counters(text: str) -> tuple[Sequence[int], dict[str, list[int]]]:
     """Which counters a table has, and those of each name."""
     _, _, rest = text.partition("\n")
     header, _, rest = rest.partition("\n")
@@ -242,12 +244,12 @@ def read(text: str) -> tuple[Sequence[int], dict[str, list[int]]]:
         rows = ROW.findall(rest)
         if len(rows) == rest.count("\n") and rest[-1:] in ("\n", ""):
             return MODERN, {name: list(map(int, numbers.split())) for name, numbers in rows}
-        return MODERN, loose_rows(rest, MODERN)
+        return MODERN, loose_counter_rows(rest, MODERN)
     places = MIDDLE if "bytes" in header else OLD
-    return places, loose_rows(rest, places)
+    return places, loose_counter_rows(rest, places)
 
 
-def loose_rows(text: str, places: Sequence[int]) -> dict[str, list[int]]:
+def loose_counter_rows(text: str, places: Sequence[int]) -> dict[str, list[int]]:
     """Line by line, where a table is old, or is none that a kernel prints."""
     found: dict[str, list[int]] = {}
     for line in text.split("\n"):
@@ -270,7 +272,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(zip(keys, names))]
 
 
-def named(bits: Sequence[int], names: Mapping[int, str]) -> list[list[str]]:
+def flag_words(bits: Sequence[int], names: Mapping[int, str]) -> list[list[str]]:
     found = {number: [name for bit, name in names.items() if number & bit] for number in set(bits)}
     return list(map(found.__getitem__, bits))
 
@@ -293,7 +295,7 @@ def inet6(proc: Proc, names: Sequence[str]) -> list[list[Inet6]]:
     return [found.get(name, []) for name in names]
 
 
-def statistics(
+def link_statistics(
     rows: Sequence[list[int] | None], places: Sequence[int]
 ) -> list[dict[str, dict[str, Any]] | None]:
     """What the kernel's table does not have is None, where netstat says 0."""
@@ -308,12 +310,12 @@ def statistics(
     return found
 
 
-def octets(link: Link) -> str | None:
+def hardware_text(link: Link) -> str | None:
     length = LENGTHS.get(link.kind)
     return link.octets[:length].hex(":") if length else None
 
 
-def addresses(
+def addresses_of_links(
     bits: int | None, inet: Sequence[Inet] | None, inet6: Sequence[Inet6]
 ) -> list[dict[str, Any]] | None:
     """As `ip -j address` has them. None, not an empty list, where IPv4's cannot be known."""
@@ -339,7 +341,7 @@ def heading(options: Options) -> str:
 
 def columns(options: Options) -> Iterator[Column]:
     yield Column("Iface           ", "%-15.15s ", "ifname", untrusted=True)
-    yield Column("  MTU ", "%5s ", "mtu", known)
+    yield Column("  MTU ", "%5s ", "mtu", dash_for_unknown)
     header = "   RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR "
     yield Column(header, "%s", "counters stats", counter_cells)
     yield Column("Flg", "%s", "bits flags_str", letter_cells)
@@ -358,8 +360,8 @@ def counter_cells(
 
 def letter_cells(bits: Sequence[int | None], letters: Sequence[str | None]) -> list[str]:
     return [
-        "[NO FLAGS]" if number == 0 else "-" if text is None else text
-        for number, text in zip(bits, letters)
+        "[NO FLAGS]" if number == 0 else "-" if interface_listing is None else interface_listing
+        for number, interface_listing in zip(bits, letters)
     ]
 
 
@@ -368,18 +370,18 @@ def sixteen(
 ) -> list[Sequence[Any] | None]:
     """The counters as they were read, or from the record, with a dash for what is not known."""
     return [
-        list(known([*map(stat["rx"].get, RX), *map(stat["tx"].get, TX)]))
+        list(dash_for_unknown([*map(stat["rx"].get, RX), *map(stat["tx"].get, TX)]))
         if stat and not row
         else row
         for row, stat in zip(rows, stats)
     ]
 
 
-def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str] | None:
-    return blocks(tables, options) if options.extend else None
+def interface_listing(tables: Iterable[Table | Remark], options: Options) -> Iterator[str] | None:
+    return interface_blocks(tables, options) if options.extend else None
 
 
-def blocks(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
+def interface_blocks(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
     for table in tables:
         if isinstance(table, Remark):
             yield table
@@ -387,10 +389,10 @@ def blocks(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
         fields = list(map(table.__getitem__, Block._fields))
         fields[-1] = sixteen(fields[-1], table["stats"])
         for row in zip(*fields):
-            yield from lines(Block(*row))
+            yield from longform_lines(Block(*row))
 
 
 INTERFACES = Listing(
-    "interfaces", Interface, collect, columns, heading, text=text, heading_once=True,
+    "interfaces", Interface, collect, columns, heading, text=interface_listing, heading_once=True,
     identity=("ifname",),
 )  # fmt: skip

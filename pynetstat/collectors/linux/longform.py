@@ -27,7 +27,7 @@ class Block(NamedTuple):
     counters: Sequence[Any] | None
 
 
-def lines(block: Block) -> Iterator[str]:
+def longform_lines(block: Block) -> Iterator[str]:
     bits = block.bits or 0
     yield first_line(block)
     for inet in block.inet or ():
@@ -40,7 +40,8 @@ def lines(block: Block) -> Iterator[str]:
     if block.link:
         yield hardware_line(block.link)
         if bits & PORTSEL:
-            yield f"        media {port(block.link.port)}{'autoselect' if bits & AUTOMEDIA else ''}"
+            chosen = "autoselect" if bits & AUTOMEDIA else ""
+            yield f"        media {longform_port(block.link.port)}{chosen}"
     if block.counters:
         yield from counter_lines(block.counters, block.link)
     if block.link:
@@ -86,7 +87,7 @@ def hardware_line(link: Link) -> str:
     return f"        {kind.name}{address}{queue}  ({kind.title})"
 
 
-def port(number: int) -> str:
+def longform_port(number: int) -> str:
     return PORTS[number] if number < len(PORTS) else str(number)
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ...cells import known, owner_columns
-from ...kernel.decode import decimals, integers, numbers
+from ...cells import dash_for_unknown, owner_columns
+from ...kernel.decode import decimals, integers, numbers_from_hex
 from ...kernel.proc import Proc
 from ...listing import Column, Listing, Missing, Report
 from ...options import Options
@@ -55,12 +55,12 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     yield Table(NetlinkSocket, 0)
     try:
         for rows in read_rows(proc, outcome, "netlink", ROW):
-            yield decode(*zip(*rows))
+            yield decode_netlink_rows(*zip(*rows))
     except OSError as error:
         raise Missing("AF NETLINK", proc.path("net/netlink"), error) from error
 
 
-def decode(*columns: Sequence[str]) -> Table:
+def decode_netlink_rows(*columns: Sequence[str]) -> Table:
     protocol, port, group, received, sending, drops, inode = columns
     return Table(
         NetlinkSocket,
@@ -68,7 +68,7 @@ def decode(*columns: Sequence[str]) -> Table:
         proto=["netlink"] * len(inode),
         protocol=lambda: [PROTOCOLS.get(int(one), one) for one in protocol],
         portid=lambda: [number & 0xFFFFFFFF for number in decimals(port)],
-        groups=lambda: [bits_of(mask) for mask in numbers(group)],
+        groups=lambda: [bits_of(mask) for mask in numbers_from_hex(group)],
         recv_q=lambda: integers(received),
         send_q=lambda: integers(sending),
         drops=lambda: decimals(drops),
@@ -91,17 +91,17 @@ def heading(options: Options) -> str:
 
 def columns(options: Options) -> Iterator[Column]:
     yield Column("Proto   ", "%-7s ", "proto")
-    yield Column("Recv-Q ", "%6s ", "recv_q", known)
-    yield Column("Send-Q ", "%6s ", "send_q", known)
+    yield Column("Recv-Q ", "%6s ", "recv_q", dash_for_unknown)
+    yield Column("Send-Q ", "%6s ", "send_q", dash_for_unknown)
     yield Column("Protocol        ", "%-15s ", "protocol")
-    yield Column("Port       ", "%-10s ", "portid", port_cells)
+    yield Column("Port       ", "%-10s ", "portid", netlink_port_cells)
     yield Column("Drops     ", "%-9s", "drops")
     if options.extend:
-        yield Column(" Inode     ", " %-10s", "inode", known)
+        yield Column(" Inode     ", " %-10s", "inode", dash_for_unknown)
     yield from owner_columns(options)
 
 
-def port_cells(ports: Sequence[int]) -> list[Any]:
+def netlink_port_cells(ports: Sequence[int]) -> list[Any]:
     return [port or "kernel" for port in ports]
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...cells import known, owner_columns, user_cells
-from ...kernel.decode import decimals, numbers
+from ...cells import dash_for_unknown, owner_columns, user_cells
+from ...kernel.decode import decimals, numbers_from_hex
 from ...kernel.ioctl import device_name
 from ...kernel.proc import Proc
 from ...listing import Column, Listing, Missing, Report
@@ -56,20 +56,20 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     yield Table(PacketSocket, 0)
     try:
         for rows in read_rows(proc, outcome, "packet", ROW):
-            yield decode(proc, *zip(*rows))
+            yield decode_packet_rows(proc, *zip(*rows))
     except OSError as error:
         raise Missing("AF PACKET", proc.path("net/packet"), error) from error
 
 
-def decode(proc: Proc, *columns: Sequence[str]) -> Table:
+def decode_packet_rows(proc: Proc, *columns: Sequence[str]) -> Table:
     refcnt, kind, protocol, device, running, received, uid, inode = columns
     return Table(
         PacketSocket,
         len(inode),
         proto=["packet"] * len(inode),
         type=lambda: [TYPES.get(number, number) for number in kind],
-        protocol=lambda: [PROTOCOLS.get(one, f"0x{one:04x}") for one in numbers(protocol)],
-        dev=lambda: devices(proc, device),
+        protocol=lambda: [PROTOCOLS.get(one, f"0x{one:04x}") for one in numbers_from_hex(protocol)],
+        dev=lambda: packet_devices(proc, device),
         running=lambda: [number != "0" for number in running],
         recv_q=lambda: decimals(received),
         refcnt=lambda: decimals(refcnt),
@@ -79,7 +79,7 @@ def decode(proc: Proc, *columns: Sequence[str]) -> Table:
     )
 
 
-def devices(proc: Proc, indexes: Sequence[str]) -> list[str | None]:
+def packet_devices(proc: Proc, indexes: Sequence[str]) -> list[str | None]:
     """The names of interfaces; those of another place than ours have none that we know."""
     if not proc.own:
         return [None] * len(indexes)
@@ -102,7 +102,7 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 def columns(options: Options) -> Iterator[Column]:
     yield Column("Proto  ", "%-6s ", "proto")
-    yield Column("Recv-Q ", "%6s ", "recv_q", known)
+    yield Column("Recv-Q ", "%6s ", "recv_q", dash_for_unknown)
     yield Column("Type  ", "%-5s ", "type")
     yield Column("Protocol ", "%-8s ", "protocol")
     yield Column("Iface          ", "%-15s", "dev bound", device_cells, untrusted=True)
@@ -117,7 +117,7 @@ def user_columns(options: Options) -> Iterator[Column]:
     """What -e and -p add."""
     if options.extend:
         yield Column(" User       ", " %-10s", "uid user", user_cells, untrusted=True)
-        yield Column(" Inode     ", " %-10s", "inode", known)
+        yield Column(" Inode     ", " %-10s", "inode", dash_for_unknown)
     yield from owner_columns(options)
 
 

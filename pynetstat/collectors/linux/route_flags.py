@@ -53,7 +53,7 @@ def flag_names(field: Sequence[int]) -> list[Names]:
     return list(map(names.__getitem__, field))
 
 
-def letters(field: Sequence[int], table: Mapping[int, str], replace: bool) -> list[str]:
+def flag_letters(field: Sequence[int], table: Mapping[int, str], replace: bool) -> list[str]:
     texts = {}
     for bits in set(field):
         text = "".join([letter for bit, letter in table.items() if bits & bit])

@@ -96,7 +96,7 @@ def kernel_routes(version: str, table: str | None, record: Any, shown: Table | N
     `table` is a name, a number, `all`, or None for the tables that netstat shows: the main one
     in IPv4, all in IPv6. `shown` are the same routes as /proc has them.
     """
-    found = rtnetlink.routes(AF_INET6 if version else AF_INET)
+    found = rtnetlink.read_routes(AF_INET6 if version else AF_INET)
     wanted = MAIN if table is None and not version else None
     if table is not None and table != ALL:
         wanted = table_number(table)
@@ -108,7 +108,7 @@ def kernel_routes(version: str, table: str | None, record: Any, shown: Table | N
     beside = [known.get(key(row, devices)) for row in rows]
     firsts = [row.hops[0] if row.hops else Hop(None, None, None, 1, 0) for row in rows]
     bits = [
-        told["bits"] if told else flags(row, first)
+        told["bits"] if told else rtf_flags(row, first)
         for row, first, told in zip(rows, firsts, beside)
     ]
     names_of = dict(zip(bits, flag_names(bits)))
@@ -146,10 +146,10 @@ def kernel_routes(version: str, table: str | None, record: Any, shown: Table | N
 
 def made(version: str, bits: Sequence[int], fields: dict[str, Any]) -> Table:
     if version:
-        from .routes6 import table
+        from .routes6 import route6_table
 
-        return table(bits, **fields)
-    from .routes import table as table4
+        return route6_table(bits, **fields)
+    from .routes import route_table as table4
 
     return table4(bits, **fields)
 
@@ -173,7 +173,7 @@ def hop_flags(hop: Hop) -> list[str]:
     return [name for bit, name in HOP_FLAGS.items() if hop.flags & bit]
 
 
-def flags(row: KernelRoute, first: Hop) -> int:
+def rtf_flags(row: KernelRoute, first: Hop) -> int:
     """The flags (RTF_*) of a route that /proc does not show."""
     bits = UP
     if row.kind in NOWHERE and (row.family == "inet6" or row.kind in REJECTING):

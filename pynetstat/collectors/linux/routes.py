@@ -10,13 +10,13 @@ from socket import inet_aton
 from struct import unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...kernel.decode import addresses, integers, numbers
+from ...kernel.decode import addresses_from_hex, integers, numbers_from_hex
 from ...kernel.proc import Proc, reason
 from ...listing import Column, Listing, Report, Stop
 from ...options import Misuse, Options
 from ...table import Table, joined
 from .headed import Heading, Lacking, read_lines
-from .route_flags import HOST, LETTERS, REJECT, UP, Names, flag_names, letters
+from .route_flags import HOST, LETTERS, REJECT, UP, Names, flag_letters, flag_names
 
 if TYPE_CHECKING:
     from ...kernel.rtnetlink import Via
@@ -61,7 +61,7 @@ class Route(NamedTuple):
     netns: str | None = None
 
 
-def opened(proc: Proc, name: str, family: str) -> Iterator[str]:
+def route_blocks(proc: Proc, name: str, family: str) -> Iterator[str]:
     try:
         return proc.blocks(name)
     except OSError as error:
@@ -126,7 +126,7 @@ def with_kernel(
 
 def main_table(proc: Proc, outcome: Report) -> Iterator[Table]:
     """/proc/net/route: the main table, of several hops the first alone."""
-    blocks = opened(proc, "net/route", "INET (IPv4)")
+    blocks = route_blocks(proc, "net/route", "INET (IPv4)")
     yield Table(Route, 0)
     heading, first = None, 1
     for block in blocks:
@@ -138,7 +138,7 @@ def main_table(proc: Proc, outcome: Report) -> Iterator[Table]:
             rows = read_lines(outcome, "route", block, first, heading.read)
         first += block.count("\n")
         if rows:
-            yield decode(*zip(*rows))
+            yield decode_routes(*zip(*rows))
     if heading is None:
         raise Stop("")
 
@@ -151,14 +151,14 @@ def heading_of(proc: Proc, line: str) -> Heading:
         raise Stop(f"warning: {path} does not contain required field {lacking}") from lacking
 
 
-def decode(*columns: Sequence[str]) -> Table:
+def decode_routes(*columns: Sequence[str]) -> Table:
     device, destination, gateway, flags, ref, use, metric, mask, mss, window, irtt = columns
-    bits = unsigned(numbers(flags))
-    found = table(
+    bits = unsigned(numbers_from_hex(flags))
+    found = route_table(
         bits,
-        destination=lambda: addresses(destination),
-        genmask=lambda: addresses(mask),
-        next_hop=lambda: addresses(gateway),
+        destination=lambda: addresses_from_hex(destination),
+        genmask=lambda: addresses_from_hex(mask),
+        next_hop=lambda: addresses_from_hex(gateway),
         dev=lambda: [None if name == "*" else name for name in device],
         metric=lambda: unsigned(integers(metric)),
         ref=lambda: integers(ref),
@@ -175,16 +175,16 @@ def unsigned(field: Sequence[int]) -> list[int]:
     return [number & 0xFFFFFFFF for number in field]
 
 
-def table(bits: Sequence[int], **fields: Any) -> Table:
+def route_table(bits: Sequence[int], **fields: Any) -> Table:
     """IPv4 routes of these flags (RTF_*), with what is implied by `destination`, `genmask` and
     `next_hop` (dotted, 0.0.0.0 for none)."""
     found = Table(Route, len(bits), family=["inet"] * len(bits), bits=bits)
     found.fields |= {
-        "dst": lambda: networks(found["destination"], found["genmask"]),
+        "dst": lambda: route_networks(found["destination"], found["genmask"]),
         "gateway": lambda: [None if hop == "0.0.0.0" else hop for hop in found["next_hop"]],
-        "type": lambda: types(bits, found["dev"]),
+        "type": lambda: route_types(bits, found["dev"]),
         "flags": lambda: flag_names(bits),
-        "flags_str": lambda: letters(bits, LETTERS, replace=True),
+        "flags_str": lambda: flag_letters(bits, LETTERS, replace=True),
         "as_host": lambda: lookups(found, hosts=True),
         "as_network": lambda: lookups(found, hosts=False),
         **fields,
@@ -192,7 +192,7 @@ def table(bits: Sequence[int], **fields: Any) -> Table:
     return found
 
 
-def networks(destinations: Sequence[str], masks: Sequence[str]) -> list[str]:
+def route_networks(destinations: Sequence[str], masks: Sequence[str]) -> list[str]:
     """10.0.0.0 and 255.0.0.0 -> 10.0.0.0/8"""
     lengths = {mask: "/" + length(mask) for mask in set(masks)}
     texts = map(add, destinations, map(lengths.__getitem__, masks))
@@ -205,7 +205,7 @@ def length(mask: str) -> str:
     return mask if "0" in bits else str(len(bits))
 
 
-def types(bits: Sequence[int], devices: Sequence[str | None]) -> list[str | None]:
+def route_types(bits: Sequence[int], devices: Sequence[str | None]) -> list[str | None]:
     """Routes that reject are unreachable or prohibit, those to nowhere blackhole or throw; one
     over lo may be a next hop that is a blackhole."""
     pairs = zip(bits, devices)
@@ -248,50 +248,50 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
     }
 
 
-def layout(options: Options) -> int:
+def detail_level(options: Options) -> int:
     """What -e, given so many times, shows: 1 metric, 2 MSS, 3 both, 0 nothing at all."""
     return 2 - options.extend if options.extend < 2 else (options.extend + 1) % 4
 
 
 def columns(options: Options) -> Iterator[Column]:
-    if layout(options) == 0:
+    if detail_level(options) == 0:
         return
     if numeric(options):
         yield Column("Destination     ", "%-15s ", "destination")
         yield Column("Gateway         ", "%-15s ", "next_hop bits", unless_rejected)
     else:
         fields = "destination genmask dst_host dst_network"
-        yield Column("Destination     ", "%-15s ", fields, named, untrusted=True)
+        yield Column("Destination     ", "%-15s ", fields, named_destinations, untrusted=True)
         fields = "next_hop gateway_host bits"
         yield Column("Gateway         ", "%-15s ", fields, named_hops, untrusted=True)
     yield Column("Genmask         ", "%-15s ", "genmask")
-    yield from tail_columns(options)
+    yield from route_tail_columns(options)
 
 
-def tail_columns(options: Options) -> Iterator[Column]:
+def route_tail_columns(options: Options) -> Iterator[Column]:
     """What follows the addresses, in the table and in the cache alike."""
-    shown = layout(options)
+    shown = detail_level(options)
     yield Column("Flags ", "%-5s ", "flags_str")
     if shown == 2:
-        yield Column("  MSS ", "%5s ", "mss bits", metrics)
-        yield Column("Window ", "%-5s ", "window bits", metrics)
-        yield Column(" irtt ", "%6s ", "irtt bits", metrics)
+        yield Column("  MSS ", "%5s ", "mss bits", route_metrics)
+        yield Column("Window ", "%-5s ", "window bits", route_metrics)
+        yield Column(" irtt ", "%6s ", "irtt bits", route_metrics)
     else:
         yield Column("Metric ", "%-6s ", "metric", ints)
     if shown == 1:
-        yield Column("Ref    ", "%-2s ", "ref bits", metrics)
+        yield Column("Ref    ", "%-2s ", "ref bits", route_metrics)
         yield Column("Use ", "%7s ", "use", ints)
     if shown < 3:
-        yield Column("Iface", "%s", "dev bits", devices, untrusted=True)
+        yield Column("Iface", "%s", "dev bits", route_devices, untrusted=True)
         return
     yield Column("Ref    Use ", "%s ", "ref use bits", references)
     yield Column("Iface    ", "%-6s   ", "dev bits", short_devices, untrusted=True)
-    yield Column("MSS   ", "%-5s ", "mss bits", metrics)
-    yield Column("Window ", "%-6s ", "window bits", metrics)
-    yield Column("irtt", "%s", "irtt bits", metrics)
+    yield Column("MSS   ", "%-5s ", "mss bits", route_metrics)
+    yield Column("Window ", "%-6s ", "window bits", route_metrics)
+    yield Column("irtt", "%s", "irtt bits", route_metrics)
 
 
-def named(
+def named_destinations(
     texts: Sequence[str],
     masks: Sequence[str],
     hosts: Sequence[str | None],
@@ -300,17 +300,19 @@ def named(
     """Names are cut to the width of an address."""
     return [
         "default" if text == mask == "0.0.0.0" else cell[:15]
-        for text, mask, cell in zip(texts, masks, told(told(texts, networks), hosts))
+        for text, mask, cell in zip(
+            texts, masks, names_or_texts(names_or_texts(texts, networks), hosts)
+        )
     ]
 
 
-def told(texts: Sequence[str], names: Sequence[str | None]) -> list[str]:
+def names_or_texts(texts: Sequence[str], names: Sequence[str | None]) -> list[str]:
     """The names, and the texts of those without one; a name may be empty."""
     return [text if name is None else name for text, name in zip(texts, names)]
 
 
 def named_hops(texts: Sequence[str], hosts: Sequence[str | None], bits: Sequence[int]) -> list[str]:
-    return unless_rejected([cell[:15] for cell in told(texts, hosts)], bits)
+    return unless_rejected([cell[:15] for cell in names_or_texts(texts, hosts)], bits)
 
 
 def unless_rejected(cells: Sequence[Any], bits: Sequence[int]) -> list[Any]:
@@ -328,7 +330,7 @@ def ints(field: Sequence[int | None]) -> list[Any]:
     ]
 
 
-def metrics(field: Sequence[int | None], bits: Sequence[int]) -> list[Any]:
+def route_metrics(field: Sequence[int | None], bits: Sequence[int]) -> list[Any]:
     return unless_rejected(ints(field), bits)
 
 
@@ -341,12 +343,12 @@ def references(
     ]
 
 
-def devices(field: Sequence[str | None], bits: Sequence[int]) -> list[str]:
+def route_devices(field: Sequence[str | None], bits: Sequence[int]) -> list[str]:
     return unless_rejected([name or "*" for name in field], bits)
 
 
 def short_devices(field: Sequence[str | None], bits: Sequence[int]) -> list[str]:
-    return [name[:6] for name in devices(field, bits)]
+    return [name[:6] for name in route_devices(field, bits)]
 
 
 INET = Listing("routes", Route, collect, columns, lambda _: "Kernel IP routing table", names)

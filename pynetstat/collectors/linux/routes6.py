@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 from ...cells import host_texts
-from ...kernel.decode import numbers, wide_addresses
+from ...kernel.decode import numbers_from_hex, wide_addresses
 from ...kernel.proc import Proc
 from ...listing import Column, Listing, Report
 from ...options import Options
 from ...table import Table
 from .headed import read_lines
-from .route_flags import ANYCAST, CACHE, LETTERS6, LOCAL, REJECT, flag_names, letters
-from .routes import Route, ints, numeric, opened, with_kernel
+from .route_flags import ANYCAST, CACHE, LETTERS6, LOCAL, REJECT, flag_letters, flag_names
+from .routes import Route, ints, numeric, route_blocks, with_kernel
 
 # A row of /proc/net/ipv6_route as rt6_info_route() prints it: destination and source, each with
 # the length of its prefix, next hop, metric, references, uses, flags, device; on one line
@@ -29,12 +29,12 @@ ROW = re.compile(
 
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
-    return with_kernel(proc, options, "6", partial(routes, proc, outcome, cached=False))
+    return with_kernel(proc, options, "6", partial(read_routes6, proc, outcome, cached=False))
 
 
-def routes(proc: Proc, outcome: Report, cached: bool) -> Iterator[Table]:
+def read_routes6(proc: Proc, outcome: Report, cached: bool) -> Iterator[Table]:
     """/proc/net/ipv6_route: the routes of all tables, or else those of the cache."""
-    blocks = opened(proc, "net/ipv6_route", "INET6 (IPv6)")
+    blocks = route_blocks(proc, "net/ipv6_route", "INET6 (IPv6)")
     yield Table(Route, 0)
     first = 0
     for block in blocks:
@@ -43,7 +43,7 @@ def routes(proc: Proc, outcome: Report, cached: bool) -> Iterator[Table]:
             rows = read_lines(outcome, "ipv6_route", block, first, loose())
         first += block.count("\n")
         if rows:
-            yield decode(cached, *zip(*rows))
+            yield decode_routes6(cached, *zip(*rows))
 
 
 def loose() -> Any:
@@ -55,40 +55,40 @@ def loose() -> Any:
     return lambda line: (found := match(line)) and found.groups()
 
 
-def decode(cached: bool, *columns: Sequence[str]) -> Table:
+def decode_routes6(cached: bool, *columns: Sequence[str]) -> Table:
     destination, prefix, source, within, gateway, metric, ref, use, flags, device = columns
-    bits = numbers(flags)
-    found = table(
+    bits = numbers_from_hex(flags)
+    found = route6_table(
         bits,
         destination=lambda: wide_addresses(destination),
-        prefix=lambda: numbers(prefix),
+        prefix=lambda: numbers_from_hex(prefix),
         next_hop=lambda: wide_addresses(gateway),
-        source=lambda: sources(wide_addresses(source), numbers(within)),
+        source=lambda: sources(wide_addresses(source), numbers_from_hex(within)),
         dev=device,
-        metric=lambda: numbers(metric),
-        ref=lambda: numbers(ref),
-        use=lambda: numbers(use),
+        metric=lambda: numbers_from_hex(metric),
+        ref=lambda: numbers_from_hex(ref),
+        use=lambda: numbers_from_hex(use),
     )
     kept = {number: bool(number & CACHE) is cached for number in set(bits)}
     return found if all(kept.values()) else found.keep(map(kept.__getitem__, bits))
 
 
-def table(bits: Sequence[int], **fields: Any) -> Table:
+def route6_table(bits: Sequence[int], **fields: Any) -> Table:
     """IPv6 routes of these flags, with what is implied by `destination`, `prefix` and
     `next_hop` (:: for none)."""
     found = Table(Route, len(bits), family=["inet6"] * len(bits), bits=bits)
     found.fields |= {
-        "dst": lambda: networks(found["destination"], found["prefix"]),
+        "dst": lambda: route6_networks(found["destination"], found["prefix"]),
         "gateway": lambda: [None if hop == "::" else hop for hop in found["next_hop"]],
-        "type": lambda: types(bits, found["destination"]),
+        "type": lambda: route6_types(bits, found["destination"]),
         "flags": lambda: flag_names(bits),
-        "flags_str": lambda: letters(bits, LETTERS6, replace=False),
+        "flags_str": lambda: flag_letters(bits, LETTERS6, replace=False),
         **fields,
     }
     return found
 
 
-def networks(destinations: Sequence[str], prefixes: Sequence[int]) -> list[str]:
+def route6_networks(destinations: Sequence[str], prefixes: Sequence[int]) -> list[str]:
     texts = [f"{text}/{prefix}" for text, prefix in zip(destinations, prefixes)]
     return ["default" if text == "::/0" else text for text in texts]
 
@@ -97,7 +97,7 @@ def sources(texts: Sequence[str], lengths: Sequence[int]) -> list[str | None]:
     return [f"{text}/{length}" if length else None for text, length in zip(texts, lengths)]
 
 
-def types(bits: Sequence[int], destinations: Sequence[str]) -> list[str | None]:
+def route6_types(bits: Sequence[int], destinations: Sequence[str]) -> list[str | None]:
     """Routes that reject are unreachable, prohibit or blackhole."""
     known = {REJECT: None, LOCAL: "local", ANYCAST: "anycast"}
     names = {

@@ -15,7 +15,7 @@ from ...listing import Column, Missing, Report, halves
 from ...options import Options
 from ...table import Table
 from ...text import safe_cells
-from .inet import InetSocket, names, state_name, tail_columns
+from .inet import InetSocket, inet_tail_columns, names, state_name
 
 Several = tuple[str, ...]  # the addresses of one end
 Known = Mapping[str, "str | None"]  # how they are written; None where one is no address
@@ -66,25 +66,25 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
     for kind in KINDS:
         if options.all or options.listening == (kind.file == "eps"):
             missing = Missing("AF INET (sctp)", proc.path(f"net/sctp/{kind.file}"))
-            yield from halves(options, missing, partial(read, proc, outcome, kind))
+            yield from halves(options, missing, partial(read_sctp, proc, outcome, kind))
 
 
-def read(proc: Proc, outcome: Report, kind: Kind, version: str) -> Iterator[Table]:
+def read_sctp(proc: Proc, outcome: Report, kind: Kind, version: str) -> Iterator[Table]:
     heading = True
     for block in proc.blocks(f"net/sctp{version}/{kind.file}"):
         if heading:  # the first line, whatever it says
             block, heading = block.partition("\n")[2], False
         rows = kind.row.findall(block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
-            rows = loose_rows(outcome, kind, block) if block else []
-        known = addresses([text for row in rows for text in row[-kind.ends :]])
+            rows = loose_sctp_rows(outcome, kind, block) if block else []
+        known = decode_addresses([text for row in rows for text in row[-kind.ends :]])
         if None in known.values():
             rows = [row for row in rows if sound(outcome, kind, known, row)]
         if rows:
             yield kind.decode(known, *zip(*rows))
 
 
-def loose_rows(outcome: Report, kind: Kind, block: str) -> list[tuple[str, ...]]:
+def loose_sctp_rows(outcome: Report, kind: Kind, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     for line in lines_of(block):
@@ -108,7 +108,7 @@ def bogus(outcome: Report, kind: Kind) -> None:
     outcome.warn(f"warning, got bogus sctp {kind.name} line.")
 
 
-def addresses(texts: Iterable[str]) -> Known:
+def decode_addresses(texts: Iterable[str]) -> Known:
     """`*10.0.0.1` -> 10.0.0.1, and IPv6 as all write it; each distinct one once."""
     words = set(" ".join(texts).split())
     short, long = [w for w in words if ":" not in w], [w for w in words if ":" in w]
@@ -116,7 +116,7 @@ def addresses(texts: Iterable[str]) -> Known:
         return {**dict(zip(short, canonical(AF_INET, short))),
                 **dict(zip(long, canonical(AF_INET6, long)))}  # fmt: skip
     except (OSError, ValueError):
-        return {word: address(word) for word in words}
+        return {word: address_of_word(word) for word in words}
 
 
 def canonical(family: int, words: Iterable[str]) -> Iterator[str]:
@@ -124,7 +124,7 @@ def canonical(family: int, words: Iterable[str]) -> Iterator[str]:
     return map(partial(inet_ntop, family), map(partial(inet_pton, family), bare))
 
 
-def address(word: str) -> str | None:
+def address_of_word(word: str) -> str | None:
     try:
         return next(canonical(AF_INET6 if ":" in word else AF_INET, [word]))
     except (OSError, ValueError):
@@ -135,14 +135,14 @@ def endpoints(known: Known, *columns: Sequence[str]) -> Table:
     code, port, uid, inode, here = columns
     fields = {"code": code, "uid": uid, "inode": inode, "local_port": port}
     ends = {"local": several(known, here), "remote": [()] * len(code)}
-    return table(fields, ends, layout=[endpoint_columns] * len(code))
+    return sctp_table(fields, ends, layout=[endpoint_columns] * len(code))
 
 
 def associations(known: Known, *columns: Sequence[str]) -> Table:
     code, sending, received, uid, inode, port, peer, here, there = columns
     fields = {"code": code, "uid": uid, "inode": inode, "local_port": port, "remote_port": peer}
     ends = {"local": several(known, here), "remote": several(known, there)}
-    return table(
+    return sctp_table(
         fields,
         ends,
         recv_q=lambda: [int(number) & 0xFFFFFFFF for number in received],
@@ -161,7 +161,7 @@ def several(known: Known, texts: Sequence[str]) -> list[Any]:
     return list(map(tuple, map(partial(map, known.__getitem__), map(str.split, texts))))
 
 
-def table(
+def sctp_table(
     numbers: Mapping[str, Sequence[str]], ends: Mapping[str, Sequence[Several]], **fields: Any
 ) -> Table:
     """The record has the first address of each end; `local_addresses` and `remote_addresses`
@@ -181,19 +181,19 @@ def table(
         length,
         proto=["sctp"] * length,
         family=["inet6" if yes else "inet" for yes in six],
-        state=lambda: states(code),
+        state=lambda: sctp_states(code),
         timer_text=[""] * length,
         **fields,
     )
 
 
-def states(codes: Sequence[str]) -> list[str | None]:
+def sctp_states(codes: Sequence[str]) -> list[str | None]:
     """The state of the socket; that of the association is not shown."""
-    named = {code: state(signed(int(code))) for code in set(codes)}
+    named = {code: sctp_state(signed(int(code))) for code in set(codes)}
     return list(map(named.__getitem__, codes))
 
 
-def state(number: int) -> str | None:
+def sctp_state(number: int) -> str | None:
     return state_name(number) or None if number >= 0 else f"UNKNOWN({number})"
 
 
@@ -207,18 +207,18 @@ FIELDS += " local_addresses local_hosts remote_addresses remote_hosts"
 
 def endpoint_columns(options: Options) -> Iterator[Column]:
     yield Column("", "%s", FIELDS, partial(endpoint_cells, options))
-    yield from tail_columns(options)
+    yield from inet_tail_columns(options)
 
 
 def association_columns(options: Options) -> Iterator[Column]:
     yield Column("", "%s", FIELDS, partial(association_cells, options))
-    yield from tail_columns(options)
+    yield from inet_tail_columns(options)
 
 
 def endpoint_cells(options: Options, *columns: Sequence[Any]) -> list[str]:
     state, _, _, port, _, local, hosts, _, _ = columns
     counts = list(map(len, local))
-    ends = written(local, host_names(options, local, hosts))
+    ends = written_several(local, host_names(options, local, hosts))
     ports = map(port_texts(port).__getitem__, chain.from_iterable(map(repeat, port, counts)))
     cells = zip(
         folded(["sctp" + " " * 16] * len(counts), counts, MARGIN),
@@ -233,8 +233,8 @@ def association_cells(options: Options, *columns: Sequence[Any]) -> list[str]:
     counts = list(map(max, map(len, local), map(len, remote)))
     cells = zip(
         folded(list(map("sctp  %6d %6d ".__mod__, zip(received, sending))), counts, MARGIN),
-        padded(written(local, host_names(options, local, hosts)), port, counts),
-        padded(written(remote, host_names(options, remote, peers)), peer, counts),
+        padded_cells(written_several(local, host_names(options, local, hosts)), port, counts),
+        padded_cells(written_several(remote, host_names(options, remote, peers)), peer, counts),
         folded(state, counts, ""),
     )
     return gathered(map("%s%-23s %-23s %-11s".__mod__, cells), counts)
@@ -251,11 +251,13 @@ def host_names(
     return dict(zip(shown, safe_cells([text[:63] for text in shown.values()])))
 
 
-def written(lists: Sequence[Several], shown: Mapping[str, str]) -> list[Several]:
+def written_several(lists: Sequence[Several], shown: Mapping[str, str]) -> list[Several]:
     return list(map(tuple, map(partial(map, shown.__getitem__), lists)))
 
 
-def padded(ends: Sequence[Several], ports: Sequence[int], counts: Sequence[int]) -> Iterable[str]:
+def padded_cells(
+    ends: Sequence[Several], ports: Sequence[int], counts: Sequence[int]
+) -> Iterable[str]:
     """An end's cells in as many lines as its row has; the port stands with the first address."""
     flat = list(
         chain.from_iterable([(*some, *[""] * (n - len(some))) for some, n in zip(ends, counts)])

@@ -30,7 +30,7 @@ class Counter(NamedTuple):
 Sentences = Mapping[str, Mapping[str, str]]
 
 
-class Section(Table):
+class CounterTable(Table):
     """The counters of one section, in the order of the file.
 
     `title` is None where the section was not asked for (and then there are no counters);
@@ -78,8 +78,8 @@ def version4(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """What cannot be opened is said, but it is no failure: that is netstat's rule. Records have
     what there is, and tell what is missing."""
     files = [
-        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp")),
-        ("net/netstat", partial(pairs, proc, options, outcome, "net/netstat")),
+        ("net/snmp", partial(read_pairs, proc, options, outcome, "net/snmp")),
+        ("net/netstat", partial(read_pairs, proc, options, outcome, "net/netstat")),
         ("net/sctp/snmp", partial(sctp, proc, options)),
     ]
     if options.structured:
@@ -101,7 +101,7 @@ def version6(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """IPv6 has files of its own but for tcp, which both versions share."""
     files = [
         ("net/snmp6", partial(keyed, proc, options, outcome, "net/snmp6")),
-        ("net/snmp", partial(pairs, proc, options, outcome, "net/snmp", only="Tcp")),
+        ("net/snmp", partial(read_pairs, proc, options, outcome, "net/snmp", only="Tcp")),
     ]
     if options.structured:
         yield from as_far_as_possible(proc, outcome, files)
@@ -137,38 +137,38 @@ def as_far_as_possible(
         outcome.error(*failure)
 
 
-def lines(proc: Proc, name: str) -> list[str]:
+def lines_of_counters(proc: Proc, name: str) -> list[str]:
     """The lines of a file, however long they are."""
     text = proc.text(name)
     return [line.partition("\0")[0] for line in text.removesuffix("\n").split("\n")]
 
 
-def section(
+def section_asked(
     options: Options,
     known: Mapping[str, str],
     title: str,
     names: Sequence[str] = (),
     values: Sequence[int] = (),
-) -> Section:
+) -> CounterTable:
     """A section as far as it was asked for; one that netstat does not know always is."""
     if title not in known:
-        return Section(title, None, names, values)
+        return CounterTable(title, None, names, values)
     asked = [protocol for protocol in PROTOCOLS if getattr(options, protocol)]
     if asked and known[title] not in asked:
-        return Section(None, {})
-    return Section(title, SENTENCES.get(title, {}), names, values)
+        return CounterTable(None, {})
+    return CounterTable(title, SENTENCES.get(title, {}), names, values)
 
 
-def pairs(
+def read_pairs(
     proc: Proc, options: Options, outcome: Report, name: str, only: str = ""
-) -> Iterator[Section]:
+) -> Iterator[CounterTable]:
     """/proc/net/snmp and netstat as snmp_seq_show() and netstat_seq_show() print them: names
     in one line, values in the next.
 
     Udp: InDatagrams NoPorts InErrors
     Udp: 700 1 0
     """
-    rest = iter(lines(proc, name))
+    rest = iter(lines_of_counters(proc, name))
     for header in rest:
         if not header:
             continue
@@ -185,18 +185,18 @@ def pairs(
             names = WORDS.findall(keys)
             found = counters(numbers)[: len(names)]
             missing = len(names) - len(found)
-            yield section(options, SECTIONS, title, names, found + [0] * missing)
+            yield section_asked(options, SECTIONS, title, names, found + [0] * missing)
 
 
-def sctp(proc: Proc, options: Options) -> Iterator[Section]:
+def sctp(proc: Proc, options: Options) -> Iterator[CounterTable]:
     """/proc/net/sctp/snmp as sctp_snmp_seq_show() prints it: a name and a value a line."""
-    words = [WORDS.findall(line) for line in lines(proc, "net/sctp/snmp")]
+    words = [WORDS.findall(line) for line in lines_of_counters(proc, "net/sctp/snmp")]
     words = [pair for pair in words if len(pair) > 1]
     values = [sum(counters(pair[1])[:1]) for pair in words]
-    yield section(options, SECTIONS, "Sctp", [pair[0] for pair in words], values)
+    yield section_asked(options, SECTIONS, "Sctp", [pair[0] for pair in words], values)
 
 
-def keyed(proc: Proc, options: Options, outcome: Report, name: str) -> Iterator[Section]:
+def keyed(proc: Proc, options: Options, outcome: Report, name: str) -> Iterator[CounterTable]:
     """/proc/net/snmp6 as snmp6_seq_show() prints it: a name and a value a line, where the
     beginning of the name tells the section.
 
@@ -206,18 +206,18 @@ def keyed(proc: Proc, options: Options, outcome: Report, name: str) -> Iterator[
     title = ""
     names: list[str] = []
     values: list[int] = []
-    for words in map(WORDS.findall, lines(proc, name)):
+    for words in map(WORDS.findall, lines_of_counters(proc, name)):
         if not words:
             continue
         if not title or title not in words[0]:
             if title:
-                yield section(options, SECTIONS6, title, names, values)
+                yield section_asked(options, SECTIONS6, title, names, values)
             title = "".join(words[0].partition("6")[:2])
             names, values = [], []
         names.append(words[0])
         values.append(sum(counters(" ".join(words[1:]))[:1]))
     if title:
-        yield section(options, SECTIONS6, title, names, values)
+        yield section_asked(options, SECTIONS6, title, names, values)
 
 
 # The classic text
@@ -228,7 +228,7 @@ Sentence = tuple[str, str]
 Values = Iterable[tuple[str, "int | None"]]
 
 
-def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
+def statistics_text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
     """A heading a section, a line a counter.
 
     How far a line is indented, and whether a histogram needs its title, depends on the last
@@ -239,7 +239,7 @@ def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
         if isinstance(table, Remark):
             yield table
             continue
-        for title, sentences, values in sections(table):
+        for title, sentences, values in counter_sections(table):
             if title is not None:
                 yield f"{title}:"
             if sentences is not None:
@@ -247,9 +247,9 @@ def text(tables: Iterable[Table | Remark], options: Options) -> Iterator[str]:
             mode = yield from paragraph(by_name(sentences or {}), values, mode)
 
 
-def sections(table: Table) -> Iterator[tuple[str | None, Sentences | None, Values]]:
+def counter_sections(table: Table) -> Iterator[tuple[str | None, Sentences | None, Values]]:
     """A table as it was read is one section; any other may hold several."""
-    if isinstance(table, Section):
+    if isinstance(table, CounterTable):
         yield table.title, table.sentences, zip(table["name"], table["value"])
         return
     rows = zip(table["section"], table["name"], table["value"])
@@ -285,5 +285,5 @@ def indent(mode: str) -> str:
 
 
 STATISTICS = Listing(
-    "statistics", Counter, collect, lambda options: (), lambda options: "", text=text
+    "statistics", Counter, collect, lambda options: (), lambda options: "", text=statistics_text
 )

@@ -8,9 +8,9 @@ from functools import cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...cells import blank, known, owner_columns, which
+from ...cells import blank, dash_for_unknown, owner_columns, which
 from ...kernel import sockdiag
-from ...kernel.decode import decimals, numbers
+from ...kernel.decode import decimals, numbers_from_hex
 from ...kernel.proc import Proc, lines_of
 from ...listing import MORE_DETAILS, Column, Listing, Missing, Report
 from ...options import Options
@@ -111,9 +111,9 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
             known |= sockdiag.unix_names(proc, options)
             rows = genuine("".join([block, *blocks]), known - seen)
         elif block and (len(rows) != block.count("\n") or not block.endswith("\n")):
-            rows = loose_rows(outcome, block)
+            rows = loose_unix_rows(outcome, block)
         if rows:
-            yield decode(list(zip(*rows)), "Inode" in heading, options, details)
+            yield decode_unix_rows(list(zip(*rows)), "Inode" in heading, options, details)
         seen |= pairs
 
 
@@ -147,7 +147,7 @@ def possible(text: str, start: int) -> list[str]:
     return list(accumulate(parts, "{}\n{}".format))[::-1]
 
 
-def loose_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
+def loose_unix_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
     rows = []
     for line in lines_of(block):
@@ -173,29 +173,29 @@ def old_rows(outcome: Report, block: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def decode(
+def decode_unix_rows(
     columns: Sequence[Sequence[str]],
     inodes: bool,
     options: Options,
     details: Callable[[], Mapping[int, UnixDetail]] | None = None,
 ) -> Table:
     refcnt, proto, flags, kind, code, inode, path = columns
-    flag, state = numbers(flags), numbers(code)
+    flag, state = numbers_from_hex(flags), numbers_from_hex(code)
     paths = [text[1:] or None for text in path]
     table = Table(
         UnixSocket,
         len(refcnt),
-        proto=lambda: ["??" if number else "unix" for number in numbers(proto)],
-        type=lambda: [TYPES.get(number, "UNKNOWN") for number in numbers(kind)],
-        state=lambda: states(state, flag),
+        proto=lambda: ["??" if number else "unix" for number in numbers_from_hex(proto)],
+        type=lambda: [TYPES.get(number, "UNKNOWN") for number in numbers_from_hex(kind)],
+        state=lambda: unix_states(state, flag),
         flags=lambda: flag_lists(flag),
-        refcnt=lambda: numbers(refcnt),
+        refcnt=lambda: numbers_from_hex(refcnt),
         inode=lambda: decimals(inode),
         path=paths,
         abstract=lambda: [None if not name or name[:1] == "@" else False for name in paths],
     )
     if details:
-        table.fields |= details_of(details, table)
+        table.fields |= unix_detail_fields(details, table)
     if not inodes:
         table.fields["inode"] = [None] * len(inode)
         if not options.structured:  # netstat takes the one for the other
@@ -206,7 +206,7 @@ def decode(
     return table.keep(listening if options.listening else map(False.__eq__, listening))
 
 
-def details_of(
+def unix_detail_fields(
     details: Callable[[], Mapping[int, UnixDetail]], table: Table
 ) -> dict[str, Callable[[], list[Any]]]:
     """The fields that the kernel tells by netlink, asked for when one is first wanted."""
@@ -225,7 +225,7 @@ def details_of(
 
     def peer_path() -> list[Any]:
         found = [details().get(peer) for peer in each("peer")]
-        return [one and one.name and written(one.name) for one in found]
+        return [one and one.name and written_name(one.name) for one in found]
 
     return {
         "abstract": abstract,
@@ -236,13 +236,13 @@ def details_of(
     }
 
 
-def written(name: bytes) -> str:
+def written_name(name: bytes) -> str:
     """A name as /proc/net/unix has it, one character per byte."""
     name = b"@" + name[1:].replace(b"\0", b"@") if name[:1] == b"\0" else name
     return name.decode("latin-1")
 
 
-def states(numbers: Sequence[int], flags: Sequence[int]) -> list[str | None]:
+def unix_states(numbers: Sequence[int], flags: Sequence[int]) -> list[str | None]:
     """State 1 is a listener's where connections are accepted, and no state otherwise."""
     names: dict[tuple[int, int], str | None] = {}
     for number, bits in set(zip(numbers, flags)):
@@ -266,11 +266,11 @@ def heading(options: Options) -> str:
 
 def columns(options: Options) -> Iterator[Column]:
     yield Column("Proto ", "%-5s ", "proto")
-    yield Column("RefCnt ", "%-6s ", "refcnt", known)
+    yield Column("RefCnt ", "%-6s ", "refcnt", dash_for_unknown)
     yield Column("Flags       ", "%-11s ", "flags", flag_cells)
-    yield Column("Type       ", "%-10s ", "type", known)
+    yield Column("Type       ", "%-10s ", "type", dash_for_unknown)
     yield Column("State         ", "%-13s ", "state", blank)
-    yield Column("I-Node  ", "%-8s", "inode", known)
+    yield Column("I-Node  ", "%-8s", "inode", dash_for_unknown)
     yield from owner_columns(options)
     yield Column(" Path", " %s", "path", path_cells, untrusted=True)
 
@@ -287,11 +287,11 @@ def path_cells(paths: Sequence[str | None]) -> Iterable[str]:
     return [WORD.match(path.lstrip(" \t\v\f\r"))[0] if path else "" for path in paths]  # type: ignore[index]
 
 
-def below(options: Options) -> Iterator[Column]:
+def unix_columns_below(options: Options) -> Iterator[Column]:
     if options.details:
         from .holders import holder_lines
 
         yield from holder_lines(options)
 
 
-SOCKETS = Listing("unix", UnixSocket, collect, columns, heading, below=below)
+SOCKETS = Listing("unix", UnixSocket, collect, columns, heading, below=unix_columns_below)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
-from ...cells import blank, known, owner_columns
+from ...cells import blank, dash_for_unknown, owner_columns
 from ...kernel import netlink
 from ...kernel.proc import Proc, reason
 from ...kernel.states import STATES
@@ -48,7 +48,7 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
         raise Stop("pynetstat: vsock sockets are asked of the kernel; /proc does not tell of them")
     body = REQUEST.pack(AF_VSOCK, 0, 0, ANY, 0, 0, 0, 0)
     try:
-        rows = list(map(row, netlink.whole(netlink.SOCK_DIAG, DIAG, body, DIAG)))
+        rows = list(map(row, netlink.whole_dump(netlink.SOCK_DIAG, DIAG, body, DIAG)))
     except FileNotFoundError as error:  # no such family in this kernel
         raise Missing("AF VSOCK", "vsock", error) from error
     except OSError as error:
@@ -82,7 +82,7 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Foreign Address         ", "%-23s ", "remote_cid remote_port", end_cells)
     yield Column("State      ", "%-11s", "state", blank)
     if options.extend:
-        yield Column(" Inode     ", " %-10s", "inode", known)
+        yield Column(" Inode     ", " %-10s", "inode", dash_for_unknown)
     yield from owner_columns(options)
 
 

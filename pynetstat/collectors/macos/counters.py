@@ -16,17 +16,17 @@ WORD, LONG = 4, 8
 TYPES, TYPES6 = 41, 256  # message types that are counted
 
 
-def fields(data: bytes, count: int, size: int = WORD) -> Sequence[int]:
+def first_counters(data: bytes, count: int, size: int = WORD) -> Sequence[int]:
     """The first counters of a structure, all of one size."""
     if len(data) < count * size:
         raise ValueError("fewer counters than this system has had so far")
     return unpack_from(f"<{count}{'I' if size == WORD else 'Q'}", data)
 
 
-def tcp(data: bytes, established: int | None) -> dict[str, int]:
+def macos_tcp(data: bytes, established: int | None) -> dict[str, int]:
     """struct tcpstat; resets that were sent are not counted, and of the number of connections
     the list of sockets tells."""
-    count = fields(data, 32)
+    count = first_counters(data, 32)
     found = {
         "ActiveOpens": count[0],
         "PassiveOpens": count[1],
@@ -46,9 +46,9 @@ def tcp(data: bytes, established: int | None) -> dict[str, int]:
     )
 
 
-def udp(data: bytes) -> dict[str, int]:
+def macos_udp(data: bytes) -> dict[str, int]:
     """struct udpstat, IPv4 and IPv6 together"""
-    count = fields(data, 10)
+    count = first_counters(data, 10)
     errors = sum(count[1:4])
     return {
         "InDatagrams": max(count[0] - errors, 0),
@@ -59,9 +59,9 @@ def udp(data: bytes) -> dict[str, int]:
     }
 
 
-def ip(data: bytes) -> dict[str, int]:
+def macos_ip(data: bytes) -> dict[str, int]:
     """struct ipstat"""
-    count = fields(data, 26)
+    count = first_counters(data, 26)
     return {
         "InReceives": count[0],
         "InHdrErrors": sum(count[1:6]) + count[23] + count[25],
@@ -81,14 +81,14 @@ def ip(data: bytes) -> dict[str, int]:
     }
 
 
-def icmp_types(data: bytes) -> tuple[Sequence[int], Sequence[int], int]:
+def macos_icmp_types(data: bytes) -> tuple[Sequence[int], Sequence[int], int]:
     """struct icmpstat: messages received and sent by type, and those that were no good."""
-    count = fields(data, 49 + TYPES)
+    count = first_counters(data, 49 + TYPES)
     return count[49 : 49 + TYPES], count[3 : 3 + TYPES], sum(count[44:48])
 
 
-def icmp(data: bytes) -> dict[str, int]:
-    received, sent, errors = icmp_types(data)
+def macos_icmp(data: bytes) -> dict[str, int]:
+    received, sent, errors = macos_icmp_types(data)
     came, went = histogram(ICMP, "", received, sent)
     return {
         "InMsgs": sum(received) + errors,
@@ -99,14 +99,14 @@ def icmp(data: bytes) -> dict[str, int]:
     }
 
 
-def icmp_messages(data: bytes) -> dict[str, int]:
-    received, sent, _ = icmp_types(data)
+def macos_icmp_messages(data: bytes) -> dict[str, int]:
+    received, sent, _ = macos_icmp_types(data)
     return by_type("", received, sent)
 
 
-def ip6(data: bytes) -> dict[str, int]:
+def macos_ip6(data: bytes) -> dict[str, int]:
     """struct ip6stat"""
-    count = fields(data, 23, LONG)
+    count = first_counters(data, 23, LONG)
     return {
         "Ip6InReceives": count[0],
         "Ip6InHdrErrors": count[2] + count[18] + count[21],
@@ -129,7 +129,7 @@ def ip6(data: bytes) -> dict[str, int]:
 
 def icmp6(data: bytes) -> dict[str, int]:
     """struct icmp6stat"""
-    count = fields(data, 264 + TYPES6, LONG)
+    count = first_counters(data, 264 + TYPES6, LONG)
     sent, received = count[3 : 3 + TYPES6], count[264 : 264 + TYPES6]
     errors = sum(count[259:263])
     came, went = histogram(ICMP6, "Icmp6", received, sent)

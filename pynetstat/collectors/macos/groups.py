@@ -9,7 +9,7 @@ from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import groups
-from ..portable.groups import Row, tables
+from ..portable.groups import Row, psutil_groups
 from ..portable.routes import interface_name
 from . import rtsock
 from .routes import CTL_NET, PF_ROUTE
@@ -28,13 +28,13 @@ def collect(
     """sysctl NET_RT_IFLIST2, which tells of all interfaces and their groups"""
 
     def read() -> list[Row]:
-        found = rtsock.groups(ask((CTL_NET, PF_ROUTE, 0, 0, NET_RT_IFLIST2, 0)))
+        found = rtsock.decode_groups_list(ask((CTL_NET, PF_ROUTE, 0, 0, NET_RT_IFLIST2, 0)))
         return [
             (group.name or name(group.interface), group.address, group.references)
             for group in found
         ]
 
-    yield from tables(outcome, options, "NET_RT_IFLIST2", read)
+    yield from psutil_groups(outcome, options, "NET_RT_IFLIST2", read)
 
 
 GROUPS = groups.GROUPS._replace(collect=collect)

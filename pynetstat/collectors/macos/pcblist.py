@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from ..portable import address_text
+from ..portable import packed_text
 
 # The kinds of record that make up one socket, each padded to 8 bytes
 SOCKET, RECEIVE, SEND, INPCB, TCPCB, UNPCB = 0x1, 0x2, 0x4, 0x10, 0x20, 0x200
@@ -69,7 +69,7 @@ class Local(NamedTuple):
 Records = dict[int, bytes]
 
 
-def sockets(data: bytes, first: int, needed: set[int]) -> Iterator[Records]:
+def decode_pcblist(data: bytes, first: int, needed: set[int]) -> Iterator[Records]:
     """Each socket as {kind: its record}; ValueError where the bytes are none of this layout.
 
     A socket begins with a record of the kind `first`. One that has lost its buffers never has
@@ -98,10 +98,10 @@ def round_up(length: int) -> int:
     return (max(length, 8) + 7) & ~7
 
 
-def internet(data: bytes, name: str) -> list[Internet]:
+def decode_internet(data: bytes, name: str) -> list[Internet]:
     """net.inet.tcp.pcblist_n and its kin."""
     needed = {INPCB, SOCKET, RECEIVE, SEND} | ({TCPCB} if name == "tcp" else set())
-    found = list(sockets(data, INPCB, needed))
+    found = list(decode_pcblist(data, INPCB, needed))
     newest = GENERATION.unpack_from(data)[2]
     return [
         internet_socket(records, name)
@@ -121,9 +121,9 @@ def internet_socket(records: Records, name: str) -> Internet:
         state = STATES[code] if 0 <= code < len(STATES) else f"UNKNOWN({code})"
     return Internet(
         "6" if family == AF_INET6 else "",
-        address(here, family, version),
+        endpoint_address(here, family, version),
         protocol if name == "raw" else port,  # as Linux has it
-        address(there, family, version),
+        endpoint_address(there, family, version),
         peer,
         waiting if options & ACCEPTING else received,
         XSOCKBUF.unpack_from(records[SEND])[0],
@@ -134,29 +134,29 @@ def internet_socket(records: Records, name: str) -> Internet:
     )
 
 
-def address(packed: bytes, family: int, version: int) -> str:
+def endpoint_address(packed: bytes, family: int, version: int) -> str:
     """As Linux prints it: an IPv6 socket that speaks IPv4 has ::ffff: before its address."""
     if family != AF_INET6:
-        return address_text(packed[12:])
+        return packed_text(packed[12:])
     if version & VERSION_4 and not version & VERSION_6:
-        return "::ffff:" + address_text(packed[12:])
-    return address_text(without_zone(packed))
+        return "::ffff:" + packed_text(packed[12:])
+    return packed_text(without_zone(packed))
 
 
 def without_zone(packed: bytes) -> bytes:
     """xnu keeps the interface of a link-local address in its bytes 2 and 3."""
-    return packed[:2] + b"\0\0" + packed[4:] if zoned(packed) else packed
+    return packed[:2] + b"\0\0" + packed[4:] if has_zone(packed) else packed
 
 
-def zoned(packed: bytes) -> bool:
+def has_zone(packed: bytes) -> bool:
     """fe80::/10, ff01::/16, ff02::/16 and their kin with other flags."""
     head, second = packed[0], packed[1]
     return (head == 0xFE and second & 0xC0 == 0x80) or (head == 0xFF and second & 0x0F in (1, 2))
 
 
-def local(data: bytes) -> list[Local]:
+def decode_local(data: bytes) -> list[Local]:
     """net.local.stream.pcblist_n and net.local.dgram.pcblist_n"""
-    return list(map(local_socket, sockets(data, UNPCB, {UNPCB, SOCKET, RECEIVE, SEND})))
+    return list(map(local_socket, decode_pcblist(data, UNPCB, {UNPCB, SOCKET, RECEIVE, SEND})))
 
 
 def local_socket(records: Records) -> Local:

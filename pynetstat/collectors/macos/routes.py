@@ -11,7 +11,7 @@ from ...options import Options
 from ...table import Table
 from ..linux import routes, routes6
 from ..linux.route_flags import GATEWAY, HOST, LOCAL, REJECT, UP
-from ..portable.routes import Entry, interface_name, refused, tables
+from ..portable.routes import Entry, interface_name, psutil_routes, refused
 from . import rtsock
 from .sysctl import sysctl
 
@@ -33,7 +33,7 @@ def collect(
     """sysctl NET_RT_DUMP2, without the routes that the kernel makes for single hosts."""
     numbers = (CTL_NET, PF_ROUTE, 0, FAMILIES[version], NET_RT_DUMP2, 0)
     try:
-        found = rtsock.routes(ask(numbers))
+        found = rtsock.decode_routes_list(ask(numbers))
     except (OSError, ValueError) as error:
         raise refused(version, "NET_RT_DUMP2", error) from error
     kept = [route for route in found if route.family == numbers[3] and not route.cloned]
@@ -52,7 +52,7 @@ def collect(
         for route in kept
     ]
     scoped = [bool(route.flags & rtsock.IFSCOPE) for route in kept]
-    for table in tables(version, entries, 0):
+    for table in psutil_routes(version, entries, 0):
         yield marked(table, scoped) if len(table) else table
 
 

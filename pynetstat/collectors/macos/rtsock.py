@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from .pcblist import zoned
+from .pcblist import has_zone
 
 VERSION = 5
 RTM_GET2, RTM_NEWMADDR2 = 0x14, 0x13
@@ -96,22 +96,22 @@ def sockaddrs(message: bytes, start: int, bits: int) -> dict[int, bytes]:
     return found
 
 
-def routes(data: bytes) -> list[Route]:
+def decode_routes_list(data: bytes) -> list[Route]:
     """NET_RT_DUMP2; families other than IPv4 and IPv6 are passed over."""
-    found = (route(message) for message in messages(data, RTM_GET2))
+    found = (decode_route(message) for message in messages(data, RTM_GET2))
     return [entry for entry in found if entry is not None]
 
 
-def route(message: bytes) -> Route | None:
+def decode_route(message: bytes) -> Route | None:
     if len(message) < ROUTE.size:
         raise ValueError("a message of the routing socket is cut short")
     interface, flags, bits, references, parent, uses = ROUTE.unpack_from(message)
     parts = sockaddrs(message, ROUTE.size, bits)
-    target = address(parts.get(DST, b""))
+    target = decode_sockaddr(parts.get(DST, b""))
     if target is None:
         return None
     family, packed, zone = target
-    gateway = address(parts.get(GATEWAY, b""))
+    gateway = decode_sockaddr(parts.get(GATEWAY, b""))
     mask = parts.get(NETMASK)
     full = len(packed) * 8
     prefix = full if flags & HOST or mask is None else prefix_length(mask, family)
@@ -119,7 +119,7 @@ def route(message: bytes) -> Route | None:
     return Route(family, flags, parent, interface, packed, prefix, hop, references, uses, zone)
 
 
-def address(data: bytes) -> tuple[int, bytes, int] | None:
+def decode_sockaddr(data: bytes) -> tuple[int, bytes, int] | None:
     """A sockaddr_in or sockaddr_in6 as (family, address, zone); None for any other.
 
     The kernel keeps the zone of a link-local address in its bytes 2 and 3.
@@ -129,7 +129,7 @@ def address(data: bytes) -> tuple[int, bytes, int] | None:
         return family, data[4:8].ljust(4, b"\0"), 0
     if family == AF_INET6:
         packed = data[8:24].ljust(16, b"\0")
-        zone = int.from_bytes(packed[2:4], "big") if zoned(packed) else 0
+        zone = int.from_bytes(packed[2:4], "big") if has_zone(packed) else 0
         return family, packed[:2] + b"\0\0" + packed[4:] if zone else packed, zone
     return None
 
@@ -140,7 +140,7 @@ def prefix_length(mask: bytes, family: int) -> int:
     return int.from_bytes(mask[start : start + size], "big").bit_count()
 
 
-def groups(data: bytes) -> list[Group]:
+def decode_groups_list(data: bytes) -> list[Group]:
     """The multicast groups in NET_RT_IFLIST2."""
     found = []
     for message in messages(data, RTM_NEWMADDR2):
@@ -148,7 +148,7 @@ def groups(data: bytes) -> list[Group]:
             raise ValueError("a message of the routing socket is cut short")
         bits, interface, references = GROUP.unpack_from(message)
         parts = sockaddrs(message, GROUP.size, bits)
-        target = address(parts.get(IFA, b""))
+        target = decode_sockaddr(parts.get(IFA, b""))
         if target is not None:
             name = link_name(parts.get(IFP, b""))
             found.append(Group(interface, target[0], target[1], references, name))

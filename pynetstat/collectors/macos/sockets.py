@@ -25,25 +25,27 @@ def collect_sockets(
     proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, psutil: Any = None
 ) -> Iterator[Table | Missing]:
     """The lists that Apple's netstat reads; psutil where they cannot be had."""
-    lists = None if options.source == "psutil" else internet(options, ask)
+    lists = None if options.source == "psutil" else read_internet(options, ask)
     if lists is None:
         yield from sockets.collect(proc, options, outcome, MACOS, psutil)
         return
     yield Table(inet.InetSocket, 0)  # the heading stands even where there is nothing to list
-    found = partial(table, lists, options, psutil)
-    yield from sockets.tables(options, found)
+    found = partial(macos_table, lists, options, psutil)
+    yield from sockets.protocol_tables(options, found)
 
 
-def internet(options: Options, ask: Ask) -> dict[str, list[pcblist.Internet]] | None:
+def read_internet(options: Options, ask: Ask) -> dict[str, list[pcblist.Internet]] | None:
     """The sockets of each protocol asked for; None where they are not what we know."""
     names = [name for name in options.protocols if name in ("tcp", "udp", "raw")]
     try:
-        return {name: pcblist.internet(ask(f"net.inet.{name}.pcblist_n"), name) for name in names}
+        return {
+            name: pcblist.decode_internet(ask(f"net.inet.{name}.pcblist_n"), name) for name in names
+        }
     except (OSError, ValueError):
         return None
 
 
-def table(
+def macos_table(
     lists: dict[str, list[pcblist.Internet]],
     options: Options,
     psutil: Any,
@@ -57,7 +59,7 @@ def table(
     fields: dict[str, Any] = dict(zip(pcblist.Internet._fields, map(list, columns)))
     del fields["version"], fields["protocol"]
     fields |= {"timer_text": ["-"] * len(rows)} | owners(options, psutil, fields["pid"])
-    return inet.table(inet.TABLES[name], version, len(rows), **fields)
+    return inet.inet_table(inet.TABLES[name], version, len(rows), **fields)
 
 
 def owners(options: Options, psutil: Any, pids: Sequence[int | None]) -> dict[str, Any]:
@@ -73,9 +75,9 @@ def owners(options: Options, psutil: Any, pids: Sequence[int | None]) -> dict[st
 def collect_unix(
     proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, psutil: Any = None
 ) -> Iterator[Table]:
-    rows = None if options.source == "psutil" else local(ask)
+    rows = None if options.source == "psutil" else read_local(ask)
     if rows is None:
-        yield from sockets.collect_unix(proc, options, outcome, MACOS, psutil)
+        yield from sockets.collect_unix_by_psutil(proc, options, outcome, MACOS, psutil)
         return
     yield Table(unix.UnixSocket, 0)
     found = Table(
@@ -96,10 +98,10 @@ def collect_unix(
     yield found
 
 
-def local(ask: Ask) -> list[pcblist.Local] | None:
+def read_local(ask: Ask) -> list[pcblist.Local] | None:
     try:
         lists = [ask(f"net.local.{kind}.pcblist_n") for kind in ("stream", "dgram")]
-        return [row for data in lists for row in pcblist.local(data)]
+        return [row for data in lists for row in pcblist.decode_local(data)]
     except (OSError, ValueError):
         return None
 

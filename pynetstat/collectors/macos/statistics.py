@@ -26,24 +26,24 @@ def collect(
     proc: Proc, options: Options, outcome: Report, ask: Ask = sysctl, root: bool | None = None
 ) -> Iterator[Table]:
     root = os.geteuid() == 0 if root is None else root
-    yield from counters.collect(proc, options, outcome, partial(sections, outcome, ask, root))
+    yield from counters.collect(proc, options, outcome, partial(macos_sections, outcome, ask, root))
 
 
-def sections(outcome: Report, ask: Ask, root: bool, version: str) -> counters.Sections:
+def macos_sections(outcome: Report, ask: Ask, root: bool, version: str) -> counters.Sections:
     """In the order of Linux' files. Of udp there are no counters for IPv6 alone."""
     tcp = ("Tcp", lambda: tcp_counters(outcome, ask, root))
     if version:
         return [
-            ("Ip6", lambda: structs.ip6(ask("net.inet6.ip6.stats"))),
+            ("Ip6", lambda: structs.macos_ip6(ask("net.inet6.ip6.stats"))),
             ("Icmp6", lambda: structs.icmp6(ask("net.inet6.icmp6.stats"))),
             tcp,
         ]
     return [
-        ("Ip", lambda: structs.ip(ask("net.inet.ip.stats"))),
-        ("Icmp", lambda: structs.icmp(ask("net.inet.icmp.stats"))),
-        ("IcmpMsg", lambda: structs.icmp_messages(ask("net.inet.icmp.stats"))),
+        ("Ip", lambda: structs.macos_ip(ask("net.inet.ip.stats"))),
+        ("Icmp", lambda: structs.macos_icmp(ask("net.inet.icmp.stats"))),
+        ("IcmpMsg", lambda: structs.macos_icmp_messages(ask("net.inet.icmp.stats"))),
         tcp,
-        ("Udp", lambda: structs.udp(ask("net.inet.udp.stats"))),
+        ("Udp", lambda: structs.macos_udp(ask("net.inet.udp.stats"))),
     ]
 
 
@@ -55,11 +55,13 @@ def tcp_counters(outcome: Report, ask: Ask, root: bool) -> dict[str, int]:
         outcome.unseen("statistics", "only root sees the counters of tcp", None)
         return {}
     try:
-        rows: Iterable[pcblist.Internet] = pcblist.internet(ask("net.inet.tcp.pcblist_n"), "tcp")
+        rows: Iterable[pcblist.Internet] = pcblist.decode_internet(
+            ask("net.inet.tcp.pcblist_n"), "tcp"
+        )
     except (OSError, ValueError):
-        return structs.tcp(data, None)
+        return structs.macos_tcp(data, None)
     established = [row for row in rows if row.state in ("ESTABLISHED", "CLOSE_WAIT")]
-    return structs.tcp(data, len(established))
+    return structs.macos_tcp(data, len(established))
 
 
 STATISTICS = statistics.STATISTICS._replace(collect=collect)

@@ -32,7 +32,7 @@ def failed(outcome: Report, name: str, error: Exception) -> None:
     outcome.error(name, OSError(0, said(error)))
 
 
-def held(text: str) -> str:
+def held_text(text: str) -> str:
     """Text of the system as this program holds it: one character per byte of its UTF-8."""
     if text.isascii():
         return text
@@ -45,10 +45,10 @@ def held(text: str) -> str:
 def wide_text(data: bytes, start: int = 0) -> str:
     """The UTF-16 text of Windows that starts here and ends before its NUL."""
     text = data[start:].decode("utf-16-le", "replace").partition("\0")[0]
-    return held(text)
+    return held_text(text)
 
 
-def address_text(packed: bytes) -> str:
+def packed_text(packed: bytes) -> str:
     """4 or 16 bytes as Linux prints them: other systems have a spelling of their own."""
     return ".".join(map(str, packed)) if len(packed) == 4 else ipv6_text(packed)
 
@@ -71,7 +71,7 @@ def ipv6_text(packed: bytes) -> str:
 
 def mask_text(prefix: int) -> str:
     """24 -> 255.255.255.0"""
-    return address_text(((0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF).to_bytes(4, "big"))
+    return packed_text(((0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF).to_bytes(4, "big"))
 
 
 def packed_address(text: str) -> bytes | None:
@@ -86,4 +86,4 @@ def packed_address(text: str) -> bytes | None:
 def same_address(text: str) -> str:
     """An address in Linux's spelling; what is none stays."""
     packed = packed_address(text)
-    return held(text) if packed is None else address_text(packed)
+    return held_text(text) if packed is None else packed_text(packed)

@@ -58,7 +58,7 @@ def collect(
     version = "6" if options.families == ("inet6",) else ""
     for title, ask in sections(version):
         known = statistics.SECTIONS6 if title in statistics.SECTIONS6 else statistics.SECTIONS
-        if statistics.section(options, known, title).title is None:
+        if statistics.section_asked(options, known, title).title is None:
             continue
         try:
             counters = ask()
@@ -67,10 +67,10 @@ def collect(
             continue
         if counters:
             names, values = list(counters), list(counters.values())
-            yield statistics.section(options, known, title, names, values)
+            yield statistics.section_asked(options, known, title, names, values)
 
 
-def total(parts: Sequence[Counters]) -> dict[str, int]:
+def sum_of_parts(parts: Sequence[Counters]) -> dict[str, int]:
     """The sum of counters that are kept apart for IPv4 and IPv6."""
     return {name: sum(part.get(name, 0) for part in parts) for name in parts[0]} if parts else {}
 

@@ -9,14 +9,14 @@ from ...options import Options
 from ...table import Table
 from ..linux import groups
 from . import (
-    address_text,
     failed,
+    packed_text,
 )
 
 Row = tuple[str, bytes, "int | None"]  # interface, group, how often it was joined
 
 
-def tables(
+def psutil_groups(
     outcome: Report, options: Options, name: str, read: Callable[[], Sequence[Row]]
 ) -> Iterator[Table]:
     """The heading, IPv4, IPv6"""
@@ -33,6 +33,6 @@ def tables(
             len(found),
             ifname=[row[0] for row in found],
             family=["inet" + version] * len(found),
-            address=[address_text(row[1]) for row in found],
+            address=[packed_text(row[1]) for row in found],
             users=[row[2] for row in found],
         )

@@ -13,7 +13,7 @@ from ...listing import Column, Report
 from ...options import Options
 from ...table import Table
 from ..linux import interfaces
-from . import failed, held, packed_address, same_address
+from . import failed, held_text, packed_address, same_address
 from .processes import psutil_module
 
 
@@ -49,14 +49,14 @@ def collect(
     tells of an interface beside psutil, by its name."""
     yield Table(interfaces.Interface, 0)
     psutil = psutil or psutil_module()
-    counters = asked(outcome, partial(psutil.net_io_counters, pernic=True, nowrap=False))
-    states = asked(outcome, psutil.net_if_stats)
-    addresses = asked(outcome, psutil.net_if_addrs)
-    kinds = {held(name): name for name in (*states, *counters, *addresses)}
+    counters = ask_psutil(outcome, partial(psutil.net_io_counters, pernic=True, nowrap=False))
+    states = ask_psutil(outcome, psutil.net_if_stats)
+    addresses = ask_psutil(outcome, psutil.net_if_addrs)
+    kinds = {held_text(name): name for name in (*states, *counters, *addresses)}
     names = [kinds[name] for name in interfaces.ordered(kinds)]
     if not options.all:
         names = [name for name in names if name not in states or is_up(states[name])]
-    yield table(psutil, names, counters, states, addresses, dropout, more)
+    yield psutil_interface_table(psutil, names, counters, states, addresses, dropout, more)
 
 
 def is_up(state: Any) -> bool:
@@ -65,7 +65,7 @@ def is_up(state: Any) -> bool:
     return "up" in told.split(",") if told else bool(state.isup)
 
 
-def asked(outcome: Report, call: Any) -> dict[str, Any]:
+def ask_psutil(outcome: Report, call: Any) -> dict[str, Any]:
     """psutil raises RuntimeError for all interfaces where one cannot be asked."""
     try:
         return call() or {}
@@ -74,7 +74,7 @@ def asked(outcome: Report, call: Any) -> dict[str, Any]:
         return {}
 
 
-def table(
+def psutil_interface_table(
     psutil: Any,
     names: Sequence[str],
     counters: Mapping[str, Any],
@@ -84,32 +84,33 @@ def table(
     more: Mapping[str, More],
 ) -> Table:
     places = [addresses.get(name, ()) for name in names]
-    beside = [more.get(held(name), NO_MORE) for name in names]
+    beside = [more.get(held_text(name), NO_MORE) for name in names]
     inet = [ipv4(known) for known in places]
     inet6 = [ipv6(known, one.lengths) for known, one in zip(places, beside)]
     octets = [hardware(known, psutil.AF_LINK) for known in places]
     bits = [
-        flags(states.get(name), known, one.bits) for name, known, one in zip(names, inet, beside)
+        linux_flags(states.get(name), known, one.bits)
+        for name, known, one in zip(names, inet, beside)
     ]
     mtus = [states[name].mtu if name in states else None for name in names]
     return Table(
         interfaces.Interface,
         len(names),
-        ifname=list(map(held, names)),
+        ifname=list(map(held_text, names)),
         mtu=mtus,
         bits=bits,
-        flags=[words(number, interfaces.FLAGS) for number in bits],
-        flags_str=[None if number is None else letters(number) for number in bits],
+        flags=[words_of_bits(number, interfaces.FLAGS) for number in bits],
+        flags_str=[None if number is None else linux_flag_letters(number) for number in bits],
         address=[packed.hex(":") if packed else None for packed in octets],
-        stats=[statistics(counters.get(name), dropout) for name in names],
+        stats=[psutil_statistics(counters.get(name), dropout) for name in names],
         inet=inet,
         inet6=inet6,
-        addr_info=list(map(interfaces.addresses, bits, inet, inet6)),
+        addr_info=list(map(interfaces.addresses_of_links, bits, inet, inet6)),
         link=list(map(link, bits, octets)),
     )
 
 
-def flags(state: Any, inet: Sequence[Inet], more: int = 0) -> int | None:
+def linux_flags(state: Any, inet: Sequence[Inet], more: int = 0) -> int | None:
     """Linux's bits: the same words stand for other bits elsewhere. psutil tells no more on
     Windows than whether an interface is up."""
     if state is None:
@@ -123,15 +124,15 @@ def flags(state: Any, inet: Sequence[Inet], more: int = 0) -> int | None:
     return UP | BITS["RUNNING"] | (LOOPBACK if loop else 0) | more
 
 
-def words(number: int | None, names: Mapping[int, str]) -> list[str] | None:
-    return None if number is None else interfaces.named([number], names)[0]
+def words_of_bits(number: int | None, names: Mapping[int, str]) -> list[str] | None:
+    return None if number is None else interfaces.flag_words([number], names)[0]
 
 
-def letters(number: int) -> str:
-    return "".join(words(number, interfaces.LETTERS) or [])
+def linux_flag_letters(number: int) -> str:
+    return "".join(words_of_bits(number, interfaces.LETTERS) or [])
 
 
-def statistics(count: Any, dropout: bool) -> dict[str, dict[str, int | None]] | None:
+def psutil_statistics(count: Any, dropout: bool) -> dict[str, dict[str, int | None]] | None:
     """Linux's sixteen, as far as psutil has them; None without any."""
     if count is None:
         return None
@@ -197,10 +198,10 @@ def columns(options: Options) -> Iterator[Column]:
     """Names may be longer than on Linux: they are printed whole, as wide as they look."""
     for column in interfaces.columns(options):
         wide = column.fields == "ifname"
-        yield column._replace(format="%s ", cells=padded) if wide else column
+        yield column._replace(format="%s ", cells=padded_names) if wide else column
 
 
-def padded(names: Sequence[str]) -> list[str]:
+def padded_names(names: Sequence[str]) -> list[str]:
     """Each name in 15 columns, or longer; a name has one character for each byte of its UTF-8."""
     texts = (name.encode("latin-1", "replace").decode("utf-8", "replace") for name in names)
     return [name + " " * (15 - len(text)) for name, text in zip(names, texts)]

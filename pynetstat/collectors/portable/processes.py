@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ...listing import Holder, Stop
 from ...options import Options
-from . import held
+from . import held_text
 
 
 class Way(NamedTuple):
@@ -61,11 +61,11 @@ class Processes:
         if not self.way.commands:
             name = self.ask(pid, "name")
             if name:
-                return held(name)
+                return held_text(name)
         command = self.arguments(pid) if self.way.commands else self.ask(pid, "cmdline")
         if command is None or not (command or self.way.commands):
             return None
-        first = held(command[0]) if command else ""
+        first = held_text(command[0]) if command else ""
         if self.way.commands and not first.startswith("/"):
             return first
         return first.replace("\\", "/").rpartition("/")[2]
@@ -89,7 +89,7 @@ class Processes:
     def user_names(self, pids: Iterable[int | None]) -> dict[int | None, str | None]:
         for pid in set(pids).difference(self.users):
             found = self.ask(pid or 0, "username")
-            self.users[pid] = held(found) if found else None
+            self.users[pid] = held_text(found) if found else None
         return self.users
 
     def services(self) -> dict[int | None, str]:
@@ -101,7 +101,7 @@ class Processes:
             except (self.psutil.Error, OSError, RuntimeError):
                 continue
             if pid:
-                found.setdefault(pid, []).append(held(service.name()))
+                found.setdefault(pid, []).append(held_text(service.name()))
         return {pid: ",".join(sorted(names)) for pid, names in found.items()}
 
 

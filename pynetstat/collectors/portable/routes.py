@@ -10,8 +10,8 @@ from ...listing import Stop
 from ...table import Table
 from ..linux import routes, routes6
 from . import (
-    address_text,
     mask_text,
+    packed_text,
     said,
 )
 
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     use: int | None
 
 
-def tables(version: str, entries: Sequence[Entry], metrics: int | None) -> Iterator[Table]:
+def psutil_routes(version: str, entries: Sequence[Entry], metrics: int | None) -> Iterator[Table]:
     """The heading, and the routes; `metrics` are MSS, window and round trip of all of them."""
     yield Table(routes.Route, 0)
     if not entries:
@@ -39,8 +39,8 @@ def tables(version: str, entries: Sequence[Entry], metrics: int | None) -> Itera
     bits, destination, prefix, gateway, dev, metric, ref, use = map(list, zip(*entries))
     nowhere = "::" if version else "0.0.0.0"
     fields = {
-        "destination": list(map(address_text, destination)),
-        "next_hop": [address_text(hop) if hop else nowhere for hop in gateway],
+        "destination": list(map(packed_text, destination)),
+        "next_hop": [packed_text(hop) if hop else nowhere for hop in gateway],
         "dev": dev,
         "metric": metric,
         "ref": ref,
@@ -48,9 +48,9 @@ def tables(version: str, entries: Sequence[Entry], metrics: int | None) -> Itera
         **dict.fromkeys(("mss", "window", "irtt"), [metrics] * len(bits)),
     }
     if version:
-        yield routes6.table(bits, prefix=prefix, **fields)
+        yield routes6.route6_table(bits, prefix=prefix, **fields)
     else:
-        yield routes.table(bits, genmask=list(map(mask_text, prefix)), **fields)
+        yield routes.route_table(bits, genmask=list(map(mask_text, prefix)), **fields)
 
 
 def refused(version: str, name: str, error: Exception) -> Stop:

@@ -13,7 +13,7 @@ from ...listing import Missing, Report
 from ...options import Options
 from ...table import Table
 from ..linux import inet, unix
-from . import failed, held, packed_address, same_address, unsupported
+from . import failed, held_text, packed_address, same_address, unsupported
 from .processes import LINUX, Processes, Way, owner_fields, psutil_module
 
 # psutil's words that netstat does not have; the others are netstat's own.
@@ -119,10 +119,12 @@ def collect(
         kind = "inet" if len(asked) == 2 else asked[0]
         version = "" if len(options.versions) == 2 else options.versions[0] or "4"
         rows = source.rows(kind + version)
-    yield from tables(options, partial(table, source, rows))
+    yield from protocol_tables(options, partial(psutil_table, source, rows))
 
 
-def tables(options: Options, give: Callable[[str, str], Table | None]) -> Iterator[Table | Missing]:
+def protocol_tables(
+    options: Options, give: Callable[[str, str], Table | None]
+) -> Iterator[Table | Missing]:
     """The protocols in netstat's order, each as `give(protocol, version)` has it; None is a
     protocol that this system does not list."""
     for name in options.protocols:
@@ -130,13 +132,13 @@ def tables(options: Options, give: Callable[[str, str], Table | None]) -> Iterat
         for version in options.versions:
             found = give(name, version)
             if found is not None:
-                yield kept(found, name, version, options)
+                yield select_rows(found, name, version, options)
             missing = missing or (found is None and not version)
         if missing:
             yield unsupported(f"AF INET ({name})")
 
 
-def kept(table: Table, name: str, version: str, options: Options) -> Table:
+def select_rows(table: Table, name: str, version: str, options: Options) -> Table:
     """netstat's own choice, by the remote end; a socket that is bound and no more, which Linux
     does not list, is neither a server nor connected."""
     if options.all:
@@ -152,7 +154,7 @@ def kept(table: Table, name: str, version: str, options: Options) -> Table:
     )
 
 
-def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table | None:
+def psutil_table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table | None:
     """One protocol's sockets, in the order of their ports."""
     if name not in TYPES:
         return None
@@ -166,7 +168,7 @@ def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table
     order = sorted(range(len(rows)), key=places.__getitem__)
     rows, ends = [rows[at] for at in order], [ends[at] for at in order]
     words = [words[at] for at in order]
-    texts = {text: address(text, source.way) for pair in ends for text, _ in pair}
+    texts = {text: linux_spelling(text, source.way) for pair in ends for text, _ in pair}
     fields: dict[str, Any] = {
         "local_address": [texts[here[0]] for here, _ in ends],
         "local_port": [here[1] for here, _ in ends],
@@ -181,10 +183,10 @@ def table(source: Source, rows: Sequence[Row], name: str, version: str) -> Table
         if not source.way.udp_peers:
             fields |= {"remote_address": [None] * len(rows), "remote_port": [None] * len(rows)}
     fields |= owner_fields(source.processes, source.options, [row.holders for row in rows])
-    return inet.table(inet.TABLES[name], version, len(rows), **fields)
+    return inet.inet_table(inet.TABLES[name], version, len(rows), **fields)
 
 
-def address(text: str, way: Way) -> str:
+def linux_spelling(text: str, way: Way) -> str:
     """In Linux's spelling, as a socket of this system's psutil must be read."""
     if way.mapped and ":" in text:
         packed = packed_address(text)
@@ -198,7 +200,7 @@ def address(text: str, way: Way) -> str:
 UNIX_TYPES = {"SOCK_STREAM": "STREAM", "SOCK_DGRAM": "DGRAM", "SOCK_SEQPACKET": "SEQPACKET"}
 
 
-def collect_unix(
+def collect_unix_by_psutil(
     proc: Proc, options: Options, outcome: Report, way: Way = LINUX, psutil: Any = None
 ) -> Iterator[Table]:
     if not way.unix:
@@ -206,7 +208,7 @@ def collect_unix(
     yield Table(unix.UnixSocket, 0)
     source = Source(outcome, options, way, psutil)
     rows = sorted(source.rows("unix"), key=unix_place)
-    paths = [held(row.connection.laddr or "") or None for row in rows]
+    paths = [held_text(row.connection.laddr or "") or None for row in rows]
     found = Table(
         unix.UnixSocket,
         len(rows),
@@ -237,4 +239,4 @@ def may_listen(connection: Any) -> bool:
 
 
 INET = inet.SOCKETS._replace(collect=collect, owned=True)
-UNIX = unix.SOCKETS._replace(collect=collect_unix, owned=True)
+UNIX = unix.SOCKETS._replace(collect=collect_unix_by_psutil, owned=True)

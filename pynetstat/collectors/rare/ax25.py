@@ -65,10 +65,10 @@ NUMBER = re.compile(r"[-+]?\d{1,20}", re.ASCII)
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     lines = socket_lines(proc, "AF AX25", "net/ax25")
-    yield from in_order(AX25Socket, sockets(lines))
+    yield from in_order(AX25Socket, ax25_sockets(lines))
 
 
-def sockets(lines: Iterator[str]) -> Iterator[AX25Socket | Remark]:
+def ax25_sockets(lines: Iterator[str]) -> Iterator[AX25Socket | Remark]:
     """There is a heading only in the old format."""
     first = next(lines, None)
     if first is None:
@@ -76,11 +76,11 @@ def sockets(lines: Iterator[str]) -> Iterator[AX25Socket | Remark]:
     old = first.startswith("dest_addr")
     problem = "Problem" if old else "problem"
     for line in lines if old else chain([first], lines):
-        row = socket(line, OLD_ROW if old else ROW)
+        row = ax25_socket(line, OLD_ROW if old else ROW)
         yield row or Remark(f"{problem} reading data from /proc/net/ax25")
 
 
-def socket(line: str, pattern: re.Pattern[str]) -> AX25Socket | None:
+def ax25_socket(line: str, pattern: re.Pattern[str]) -> AX25Socket | None:
     """None where not all the numbers are there; without the queues is with all of them."""
     row = pattern.match(line)
     if row is None:
@@ -93,7 +93,7 @@ def socket(line: str, pattern: re.Pattern[str]) -> AX25Socket | None:
     send_q, recv_q = numbers[17:19] or (None, None)
     return AX25Socket(
         "ax25",
-        state=named(state),
+        state=ax25_state(state),
         local_address=row["here"].rstrip(" "),
         remote_address=row["there"].rstrip(" "),
         digipeaters=row["via"].split(",")[1:],
@@ -106,7 +106,7 @@ def socket(line: str, pattern: re.Pattern[str]) -> AX25Socket | None:
     )
 
 
-def named(state: int) -> str:
+def ax25_state(state: int) -> str:
     return STATES[state] if 0 <= state < len(STATES) else f"UNKNOWN({state})"
 
 
@@ -119,12 +119,12 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Source     ", "%-9s  ", "local_address", untrusted=True)
     yield Column("Device  ", "%-6s  ", "dev", untrusted=True)
     yield Column("State        ", "%-11s  ", "state")
-    yield Column("Vr/Vs    ", "%s  ", "vr vs", counts)
+    yield Column("Vr/Vs    ", "%s  ", "vr vs", ax25_counts)
     yield Column("Send-Q  ", "%-6d  ", "send_q", zero)
     yield Column("Recv-Q", "%-6d", "recv_q", zero)
 
 
-def counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
+def ax25_counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
     return map("%03d/%03d".__mod__, zip(received, sent))
 
 
@@ -152,10 +152,10 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
         message = f"{proc.path('net/ax25_route')}: {reason(error)}"
         raise Stop(message, 1, "AX.25 not configured in this system.") from error
     next(lines, None)
-    yield from in_order(AX25Route, filter(None, (route(outcome, line) for line in lines)))
+    yield from in_order(AX25Route, filter(None, (ax25_route(outcome, line) for line in lines)))
 
 
-def route(outcome: Report, line: str) -> AX25Route | None:
+def ax25_route(outcome: Report, line: str) -> AX25Route | None:
     """netstat looks for how often a route was used where kernels have its mode."""
     row = ROUTE.match(line)
     if row is None:
@@ -178,11 +178,11 @@ def route_heading(options: Options) -> str:
 
 def route_columns(options: Options) -> Iterator[Column]:
     yield Column("Destination  ", "%-9s    ", "dst", untrusted=True)
-    yield Column("Iface    ", "%-5s  ", "dev", short, untrusted=True)
+    yield Column("Iface    ", "%-5s  ", "dev", ax25_devices, untrusted=True)
     yield Column("Use", "%5d", "use", zero)
 
 
-def short(devices: Sequence[str]) -> Iterable[str]:
+def ax25_devices(devices: Sequence[str]) -> Iterable[str]:
     """netstat has room for the four letters that such devices had once."""
     return [device[:4] for device in devices]
 

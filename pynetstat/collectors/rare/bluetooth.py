@@ -65,7 +65,7 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     A protocol whose file is not there ends the run after the other one's sockets; without
     either, netstat says that it knows no Bluetooth.
     """
-    contents = {name: content(proc, name) for name in asked(options)}
+    contents = {name: read_debugfs(proc, name) for name in protocols_asked(options)}
     missing = [name for name, text in contents.items() if text is None]
     if len(missing) == len(contents):
         raise Stop(NOT_SUPPORTED)
@@ -74,18 +74,18 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
         if text is not None:
             protocol = PROTOCOLS[name]
             yield Layout(title, [*end_columns(), *protocol.columns()])
-            yield sockets(outcome, options, protocol, text)
+            yield bluetooth_sockets(outcome, options, protocol, text)
             title = ""
     if missing:
         raise Stop(f"netstat: no support for `BTPROTO {missing[0].upper()}' on this system.")
 
 
-def asked(options: Options) -> list[str]:
+def protocols_asked(options: Options) -> list[str]:
     names = [name for name in ("l2cap", "rfcomm") if getattr(options, name)]
     return names or ["l2cap", "rfcomm"]
 
 
-def content(proc: Proc, name: str) -> str | None:
+def read_debugfs(proc: Proc, name: str) -> str | None:
     if proc.root != "/proc":
         return None
     try:
@@ -94,7 +94,7 @@ def content(proc: Proc, name: str) -> str | None:
         return None
 
 
-def sockets(outcome: Report, options: Options, protocol: Protocol, content: str) -> Table:
+def bluetooth_sockets(outcome: Report, options: Options, protocol: Protocol, content: str) -> Table:
     """-l shows what waits for connections, and what is bound and may come to it."""
     rows = []
     for line in lines_of(content) if content else ():
@@ -113,33 +113,33 @@ def l2cap(here: str, there: str, *parts: str) -> BluetoothSocket:
     state, psm, scid, dcid, imtu, omtu, security = parts
     return BluetoothSocket(
         "l2cap",
-        state=named(STATES, state),
-        local_address=address(here),
-        remote_address=address(there),
+        state=name_of_number(STATES, state),
+        local_address=device_address(here),
+        remote_address=device_address(there),
         psm=int(psm),
         dcid=int(dcid, 16),
         scid=int(scid, 16),
         imtu=int(imtu),
         omtu=int(omtu),
-        security=named(SECURITY, security),
+        security=name_of_number(SECURITY, security),
     )
 
 
 def rfcomm(here: str, there: str, state: str, channel: str) -> BluetoothSocket:
     return BluetoothSocket(
         "rfcomm",
-        state=named(STATES, state),
-        local_address=address(here),
-        remote_address=address(there),
+        state=name_of_number(STATES, state),
+        local_address=device_address(here),
+        remote_address=device_address(there),
         channel=int(channel),
     )
 
 
-def named(names: Sequence[str], number: str) -> str:
+def name_of_number(names: Sequence[str], number: str) -> str:
     return names[int(number)] if int(number) < len(names) else "UNKNOWN"
 
 
-def address(text: str) -> str | None:
+def device_address(text: str) -> str | None:
     return None if text == NOBODY else text
 
 
@@ -172,8 +172,8 @@ def rfcomm_columns() -> Iterator[Column]:
 
 
 def columns(options: Options) -> Iterator[Column]:
-    for protocol in asked(options):
-        yield from end_columns() if protocol == asked(options)[0] else ()
+    for protocol in protocols_asked(options):
+        yield from end_columns() if protocol == protocols_asked(options)[0] else ()
         yield from PROTOCOLS[protocol].columns()
 
 

@@ -62,10 +62,10 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
         first = f"Error opening {proc.path('net/atalk_route')}: {reason(error)}"
         raise Stop(f"{first}\nDDP (AppleTalk) not configured on this system.") from error
     next(lines, None)
-    yield from in_order(AppleTalkRoute, routes("\n".join(lines)))
+    yield from in_order(AppleTalkRoute, ddp_routes("\n".join(lines)))
 
 
-def routes(text: str) -> Iterator[AppleTalkRoute]:
+def ddp_routes(text: str) -> Iterator[AppleTalkRoute]:
     place = 0
     while row := ROUTE.match(text, place):
         place = row.end()

@@ -51,13 +51,17 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | R
     looking below it fails for good."""
     lines = socket_lines(proc, "AF IPX", "net/ipx/socket")
     next(lines, None)
-    rows = (socket(outcome, line) for line in lines)
+    rows = (ipx_socket(outcome, line) for line in lines)
     yield from in_order(IPXSocket, filter(None, rows))
 
 
-def socket(outcome: Report, line: str) -> IPXSocket | None:
+def ipx_socket(outcome: Report, line: str) -> IPXSocket | None:
     row = ROW.match(line)
-    local, remote = (end(row[1], "source"), end(row[2], "destination")) if row else (None, None)
+    local, remote = (
+        (decode_ipx_end(row[1], "source"), decode_ipx_end(row[2], "destination"))
+        if row
+        else (None, None)
+    )
     if row is None or local is None or remote is None:
         outcome.warn("warning, got bogus ipx line.")
         return None
@@ -75,7 +79,7 @@ def socket(outcome: Report, line: str) -> IPXSocket | None:
     )
 
 
-def end(text: str, which: str) -> tuple[str | None, int | None] | None:
+def decode_ipx_end(text: str, which: str) -> tuple[str | None, int | None] | None:
     """12345678:0001020304AB:0451 -> the address, and port 0x0451; None for what is no address."""
     if text == "Not_Connected" and which == "destination":
         return None, None
@@ -97,25 +101,27 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 def columns(options: Options) -> Iterator[Column]:
     """netstat has the queues the wrong way round."""
-    yield Column("Proto ", "%-5s ", "proto", upper)
+    yield Column("Proto ", "%-5s ", "proto", upper_field)
     yield Column("Recv-Q ", "%6d ", "send_q")
     yield Column("Send-Q ", "%6d ", "recv_q")
-    yield Column("Local Address              ", "%-26s ", "local_address local_port", ends)
-    yield Column("Foreign Address            ", "%-26s ", "remote_address remote_port", ends)
-    yield Column("State", "%-5s", "state", states)
+    yield Column("Local Address              ", "%-26s ", "local_address local_port", ipx_end_cells)
+    yield Column(
+        "Foreign Address            ", "%-26s ", "remote_address remote_port", ipx_end_cells
+    )
+    yield Column("State", "%-5s", "state", ipx_states)
     if options.extend:
         yield Column(" User", " %-10s", "uid user", user_cells, untrusted=True)
 
 
-def upper(field: Sequence[str]) -> Iterable[str]:
+def upper_field(field: Sequence[str]) -> Iterable[str]:
     return map(str.upper, field)
 
 
-def states(field: Sequence[str | None]) -> Iterable[str]:
+def ipx_states(field: Sequence[str | None]) -> Iterable[str]:
     return [state or "" for state in field]
 
 
-def ends(addresses: Sequence[str | None], ports: Sequence[int | None]) -> Iterable[str]:
+def ipx_end_cells(addresses: Sequence[str | None], ports: Sequence[int | None]) -> Iterable[str]:
     return list(map(end_text, addresses, ports))
 
 
@@ -169,10 +175,10 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
     yield Table(IPXRoute, 0)
     rows = [words for words in map(str.split, lines) if len(words) > 2]
     if rows:
-        yield routes(*list(zip(*(row[:3] for row in rows))))
+        yield ipx_routes(*list(zip(*(row[:3] for row in rows))))
 
 
-def routes(dst: Sequence[str], network: Sequence[str], node: Sequence[str]) -> Table:
+def ipx_routes(dst: Sequence[str], network: Sequence[str], node: Sequence[str]) -> Table:
     fields: dict[str, Any] = {"network": list(network), "node": list(node)}
     gateways = [
         None if net == "Directly" else f"{net}:{station}" for net, station in zip(network, node)
@@ -186,12 +192,12 @@ def route_heading(options: Options) -> str:
 
 def route_columns(options: Options) -> Iterator[Column]:
     """netstat takes `Directly Connected` for an address too: 0000000D, C00000000000."""
-    yield Column("Destination               ", "%-25s ", "dst", networks)
-    yield Column("Router Net                ", "%-25s ", "network", networks)
+    yield Column("Destination               ", "%-25s ", "dst", ipx_networks)
+    yield Column("Router Net                ", "%-25s ", "network", ipx_networks)
     yield Column("Router Node", "%-25s", "node", nodes)
 
 
-def networks(field: Sequence[str]) -> Iterable[str]:
+def ipx_networks(field: Sequence[str]) -> Iterable[str]:
     return list(map(network_text, field))
 
 

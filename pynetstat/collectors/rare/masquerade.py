@@ -9,8 +9,8 @@ from itertools import groupby
 from socket import inet_ntoa
 from typing import Any, NamedTuple
 
-from ...cells import known
-from ...kernel.decode import integers, numbers, ports
+from ...cells import dash_for_unknown
+from ...kernel.decode import integers, numbers_from_hex, ports_from_hex
 from ...kernel.proc import Proc, reason
 from ...listing import Column, Listing, Report, Stop
 from ...options import Options
@@ -49,11 +49,11 @@ EXPIRES = r"\s+\+?(\d{1,20})"
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table]:
     """Services are looked up by protocol, so that each table has rows of one."""
-    for protocol, rows in groupby(read(proc), lambda record: record[0]):
-        yield decode(protocol, *list(zip(*rows))[1:])
+    for protocol, rows in groupby(read_masquerade(proc), lambda record: record[0]):
+        yield decode_masquerade(protocol, *list(zip(*rows))[1:])
 
 
-def read(proc: Proc) -> list[tuple[str, ...]]:
+def read_masquerade(proc: Proc) -> list[tuple[str, ...]]:
     """All records, or none: what cannot be read ends the run."""
     try:
         text = proc.text("net/ip_masquerade")
@@ -66,10 +66,10 @@ def read(proc: Proc) -> list[tuple[str, ...]]:
         raise Stop("masq_info: Internal Error `fgets() failed'.", 255)
     heading, _, text = text.partition("\n")
     previous = NUMBER if "PDelta" in heading else "()"
-    return records(text, re.compile(RECORD + previous + EXPIRES, re.ASCII))
+    return split_records(text, re.compile(RECORD + previous + EXPIRES, re.ASCII))
 
 
-def records(text: str, pattern: re.Pattern[str]) -> list[tuple[str, ...]]:
+def split_records(text: str, pattern: re.Pattern[str]) -> list[tuple[str, ...]]:
     """A stream of words: the ends of lines do not matter."""
     found: list[tuple[str, ...]] = []
     position = 0
@@ -83,7 +83,7 @@ def records(text: str, pattern: re.Pattern[str]) -> list[tuple[str, ...]]:
     return found
 
 
-def decode(protocol: str, *columns: Sequence[str]) -> Table:
+def decode_masquerade(protocol: str, *columns: Sequence[str]) -> Table:
     source, source_port, target, target_port, port, sequence, delta, previous, expires = columns
     return Table(
         Masqueraded,
@@ -91,11 +91,11 @@ def decode(protocol: str, *columns: Sequence[str]) -> Table:
         proto=[protocol.lower()] * len(port),
         expires_ms=[int(number) * 10 for number in expires],
         source_address=dotted(source),
-        source_port=ports(source_port),
+        source_port=ports_from_hex(source_port),
         destination_address=dotted(target),
-        destination_port=ports(target_port),
-        masquerade_port=ports(port),
-        init_seq=numbers(sequence),
+        destination_port=ports_from_hex(target_port),
+        masquerade_port=ports_from_hex(port),
+        init_seq=numbers_from_hex(sequence),
         delta=shorts(delta),
         previous_delta=shorts(previous) if previous[0] else [None] * len(port),
     )
@@ -132,14 +132,14 @@ def columns(options: Options) -> Iterator[Column]:
     if options.extend:
         yield Column("   initseq ", "%10s ", "init_seq")
         yield Column("delta ", "%5s ", "delta")
-        yield Column("prevd ", "%5s ", "previous_delta", known)
+        yield Column("prevd ", "%5s ", "previous_delta", dash_for_unknown)
     fields = "source_address source_host"
-    yield Column(f"{'source':<20} ", "%-20s ", fields, named, untrusted=True)
+    yield Column(f"{'source':<20} ", "%-20s ", fields, named_masquerade, untrusted=True)
     fields = "destination_address destination_host"
-    yield Column(f"{'destination':<20} ", "%-20s ", fields, named, untrusted=True)
+    yield Column(f"{'destination':<20} ", "%-20s ", fields, named_masquerade, untrusted=True)
     fields = "source_port source_service destination_port destination_service"
     fields += " masquerade_port masquerade_service"
-    yield Column("ports", "%s", fields, port_cells, untrusted=True)
+    yield Column("ports", "%s", fields, masquerade_port_cells, untrusted=True)
 
 
 def clocks(protocols: Sequence[str], expires: Sequence[int]) -> list[str]:
@@ -150,11 +150,11 @@ def clocks(protocols: Sequence[str], expires: Sequence[int]) -> list[str]:
     ]
 
 
-def named(addresses: Sequence[str], hosts: Sequence[str | None]) -> list[str]:
+def named_masquerade(addresses: Sequence[str], hosts: Sequence[str | None]) -> list[str]:
     return [address if host is None else host for address, host in zip(addresses, hosts)]
 
 
-def port_cells(*fields: Sequence[Any]) -> list[str]:
+def masquerade_port_cells(*fields: Sequence[Any]) -> list[str]:
     """`1024 -> http (61440)`: no port is a star."""
     return [
         f"{s_name or s or '*'} -> {d_name or d or '*'} ({m_name or m or '*'})"

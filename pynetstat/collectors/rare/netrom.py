@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ...cells import known
+from ...cells import dash_for_unknown
 from ...kernel.proc import Proc, reason
 from ...listing import Column, Listing, Report, Stop
 from ...options import Options
@@ -58,10 +58,10 @@ ROW = re.compile(
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     lines = socket_lines(proc, "AF NETROM", "net/nr")
     next(lines, None)
-    yield from in_order(NetRomSocket, map(socket, lines))
+    yield from in_order(NetRomSocket, map(netrom_socket, lines))
 
 
-def socket(line: str) -> NetRomSocket | Remark:
+def netrom_socket(line: str) -> NetRomSocket | Remark:
     row = ROW.match(line)
     if row is None:
         return Remark("Problem reading data from /proc/net/nr")
@@ -92,12 +92,12 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Source     ", "%-9s  ", "local_address", untrusted=True)
     yield Column("Device  ", "%-6s  ", "dev", untrusted=True)
     yield Column("State        ", "%-11s  ", "state")
-    yield Column("Vr/Vs    ", "%s  ", "vr vs", counts)
+    yield Column("Vr/Vs    ", "%s  ", "vr vs", netrom_counts)
     yield Column("Send-Q  ", "%-6d  ", "send_q")
     yield Column("Recv-Q", "%-6d", "recv_q")
 
 
-def counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
+def netrom_counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
     return map("%03d/%03d".__mod__, zip(received, sent))
 
 
@@ -131,12 +131,12 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
         raise Stop("\n".join(missing), 1, "NET/ROM not configured in this system.")
     nodes, neighbours = files
     next(nodes, None)
-    by_number = numbered(neighbours)
-    rows = (route(outcome, line, by_number) for line in nodes)
+    by_number = netrom_neighbours(neighbours)
+    rows = (netrom_route(outcome, line, by_number) for line in nodes)
     yield from in_order(NetRomRoute, filter(None, rows))
 
 
-def numbered(lines: Iterator[str]) -> Neighbours:
+def netrom_neighbours(lines: Iterator[str]) -> Neighbours:
     """The call sign and the device of each neighbour; the first of a number counts."""
     next(lines, None)
     found: dict[int, tuple[str, str]] = {}
@@ -145,7 +145,7 @@ def numbered(lines: Iterator[str]) -> Neighbours:
     return found
 
 
-def route(outcome: Report, line: str, neighbours: Neighbours) -> NetRomRoute | None:
+def netrom_route(outcome: Report, line: str, neighbours: Neighbours) -> NetRomRoute | None:
     """Where a node has no way left, netstat would print half a row, and the next one behind."""
     row = NODE.match(line)
     if row is None:
@@ -166,12 +166,12 @@ def route_heading(options: Options) -> str:
 def route_columns(options: Options) -> Iterator[Column]:
     yield Column("Destination  ", "%-9s    ", "dst", untrusted=True)
     yield Column("Mnemonic  ", "%-7s   ", "mnemonic", untrusted=True)
-    yield Column("Quality  ", "%3s      ", "quality", known)
-    yield Column("Neighbour  ", "%-9s  ", "neighbour", known, untrusted=True)
-    yield Column("Iface", "%-4s", "dev", short, untrusted=True)
+    yield Column("Quality  ", "%3s      ", "quality", dash_for_unknown)
+    yield Column("Neighbour  ", "%-9s  ", "neighbour", dash_for_unknown, untrusted=True)
+    yield Column("Iface", "%-4s", "dev", netrom_devices, untrusted=True)
 
 
-def short(devices: Sequence[str | None]) -> Iterable[str]:
+def netrom_devices(devices: Sequence[str | None]) -> Iterable[str]:
     """netstat has room for the four letters that such devices had once."""
     return ["-" if device is None else device[:4] for device in devices]
 

@@ -67,11 +67,11 @@ ROW = re.compile(
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
     lines = socket_lines(proc, "AF ROSE", "net/rose")
     next(lines, None)
-    rows = (socket(line, options.structured) for line in lines)
+    rows = (rose_socket(line, options.structured) for line in lines)
     yield from in_order(RoseSocket, rows)
 
 
-def socket(line: str, structured: bool) -> RoseSocket | Remark:
+def rose_socket(line: str, structured: bool) -> RoseSocket | Remark:
     """netstat takes the lci for decimal, and so cannot read one with letters; records can."""
     row = ROW.match(line)
     if row is None or not (structured or row[6].isdecimal()):
@@ -136,16 +136,16 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
         first = f"{proc.path('net/rose_nodes')}: {reason(error)}"
         raise Stop(f"{first}\nROSE not configured in this system.") from error
     try:
-        neighbours = numbered(proc.rare("net/rose_neigh"))
+        neighbours = rose_neighbours(proc.rare("net/rose_neigh"))
     except OSError as error:
         outcome.error(proc.path("net/rose_neigh"), error)
         neighbours = {}
     next(nodes, None)
-    rows = (route(outcome, line, neighbours) for line in nodes)
+    rows = (rose_route(outcome, line, neighbours) for line in nodes)
     yield from in_order(RoseRoute, filter(None, rows))
 
 
-def numbered(lines: Iterator[str]) -> dict[int, Neighbour]:
+def rose_neighbours(lines: Iterator[str]) -> dict[int, Neighbour]:
     next(lines, None)
     found: dict[int, Neighbour] = {}
     for row in filter(None, map(NEIGHBOUR.match, lines)):
@@ -153,7 +153,7 @@ def numbered(lines: Iterator[str]) -> dict[int, Neighbour]:
     return found
 
 
-def route(outcome: Report, line: str, neighbours: Mapping[int, Neighbour]) -> RoseRoute | None:
+def rose_route(outcome: Report, line: str, neighbours: Mapping[int, Neighbour]) -> RoseRoute | None:
     row = NODE.match(line)
     if row is None:
         outcome.warn("warning, got bogus rose node line.")

@@ -9,15 +9,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from ...kernel.decode import addresses, integers, numbers, wide_addresses
+from ...kernel.decode import addresses_from_hex, integers, numbers_from_hex, wide_addresses
 from ...kernel.proc import Proc
 from ...listing import Column, Layout, Listing, Piece, Report, Stop
 from ...options import Options
 from ...table import Remark, Table
 from ..linux import routes6
 from ..linux.headed import Heading, Lacking, read_lines
-from ..linux.route_flags import letters
-from ..linux.routes import Route, layout, numeric, opened, tail_columns, told, unsigned
+from ..linux.route_flags import flag_letters
+from ..linux.routes import (
+    Route,
+    detail_level,
+    names_or_texts,
+    numeric,
+    route_blocks,
+    route_tail_columns,
+    unsigned,
+)
 
 TITLE = "Kernel IP routing cache"
 TITLE6 = "Kernel IPv6 routing cache"
@@ -45,7 +53,7 @@ LETTERS_OLD = {0x1: "U", 0x4: "H"} | ROUTE | CACHE
 
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     """/proc/net/rt_cache as rt_cache_seq_show() printed it; later kernels give no rows."""
-    blocks = opened(proc, "net/rt_cache", "INET (IPv4)")
+    blocks = route_blocks(proc, "net/rt_cache", "INET (IPv4)")
     start = next(blocks, None)
     if start is None:
         yield Remark(TITLE)
@@ -65,13 +73,13 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
         rows = read_lines(outcome, "rt_cache", block, first, heading.read)
         first += block.count("\n")
         if rows:
-            yield decode(old, *zip(*rows))
+            yield decode_route_cache(old, *zip(*rows))
 
 
-def decode(old: bool, *columns: Sequence[str]) -> Table:
+def decode_route_cache(old: bool, *columns: Sequence[str]) -> Table:
     device, target, gateway, flags, ref, use, metric, source, mss, window, irtt, *rest = columns
-    bits = unsigned(numbers(flags))
-    targets, hops, sources = map(addresses, (target, gateway, source))
+    bits = unsigned(numbers_from_hex(flags))
+    targets, hops, sources = map(addresses_from_hex, (target, gateway, source))
     table = Table(
         Route,
         len(bits),
@@ -83,7 +91,7 @@ def decode(old: bool, *columns: Sequence[str]) -> Table:
         gateway=[None if hop == "0.0.0.0" else hop for hop in hops],
         source=[f"{text}/32" for text in sources],
         dev=device,
-        flags_str=letters(bits, LETTERS_OLD if old else LETTERS_NEW, replace=True),
+        flags_str=flag_letters(bits, LETTERS_OLD if old else LETTERS_NEW, replace=True),
         bits=[0] * len(bits),  # no row of dashes here
         metric=unsigned(integers(metric)),
         ref=integers(ref),
@@ -97,7 +105,7 @@ def decode(old: bool, *columns: Sequence[str]) -> Table:
     else:
         values = {"tos": rest[0], "hh_ref": rest[1], "hh_uptodate": rest[2]}
         table.fields |= {name: integers(field) for name, field in values.items()}
-        table.fields["spec_dst"] = addresses(rest[3])
+        table.fields["spec_dst"] = addresses_from_hex(rest[3])
     return table
 
 
@@ -109,16 +117,16 @@ def names(options: Options) -> Mapping[str, tuple[str, str]]:
 
 
 def columns(options: Options, old: bool = False) -> Iterator[Column]:
-    if layout(options) == 0:
+    if detail_level(options) == 0:
         return
     for header, field in (
         ("Source", "origin"),
         ("Destination", "destination"),
         ("Gateway", "next_hop"),
     ):
-        yield Column(f"{header:<15} ", "%-15s ", f"{field} {field}_host", told, True)
-    tail = list(tail_columns(options))
-    if layout(options) < 3:
+        yield Column(f"{header:<15} ", "%-15s ", f"{field} {field}_host", names_or_texts, True)
+    tail = list(route_tail_columns(options))
+    if detail_level(options) < 3:
         yield from tail
         return
     yield from tail[:-1]
@@ -130,7 +138,7 @@ def columns(options: Options, old: bool = False) -> Iterator[Column]:
     yield Column("  TOS", " %-3s", "tos")
     yield Column(" HHRef", " %-3s", "hh_ref")
     yield Column(" HHUptod", "   %-3s", "hh_uptodate")
-    yield Column("     SpecDst", " %15s", "spec_dst spec_dst_host", told, True)
+    yield Column("     SpecDst", " %15s", "spec_dst spec_dst_host", names_or_texts, True)
 
 
 # IPv6
@@ -159,7 +167,7 @@ def collect6(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
     try:
         blocks = proc.blocks("net/ndisc")
     except OSError:
-        yield from routes6.routes(proc, outcome, cached=True)
+        yield from routes6.read_routes6(proc, outcome, cached=True)
         return
     yield Layout(NEIGHBOURS, list(neighbour_columns(options)))
     yield Table(Route, 0)
@@ -168,7 +176,7 @@ def collect6(proc: Proc, options: Options, outcome: Report) -> Iterator[Piece]:
         rows = read_lines(outcome, "ndisc", block, first, neighbour)
         first += block.count("\n")
         if rows:
-            yield neighbours(*zip(*rows))
+            yield resolved_neighbours(*zip(*rows))
 
 
 def neighbour(line: str) -> tuple[str, ...] | None:
@@ -176,25 +184,25 @@ def neighbour(line: str) -> tuple[str, ...] | None:
     return match and match.groups()
 
 
-def neighbours(*columns: Sequence[str]) -> Table:
+def resolved_neighbours(*columns: Sequence[str]) -> Table:
     address, prefix, state, stamp, reachable, collected, ref, flags, device, hardware = columns
-    states, stamps = numbers(state), numbers(stamp)
+    states, stamps = numbers_from_hex(state), numbers_from_hex(stamp)
     stale = [
         until - since if number == REACHABLE else 0
-        for number, until, since in zip(states, numbers(reachable), stamps)
+        for number, until, since in zip(states, numbers_from_hex(reachable), stamps)
     ]
-    gone = [until - since for until, since in zip(numbers(collected), stamps)]
-    destinations, prefixes = wide_addresses(address), numbers(prefix)
+    gone = [until - since for until, since in zip(numbers_from_hex(collected), stamps)]
+    destinations, prefixes = wide_addresses(address), numbers_from_hex(prefix)
     return Table(
         Route,
         len(address),
         family=["inet6"] * len(address),
         destination=destinations,
         prefix=prefixes,
-        dst=routes6.networks(destinations, prefixes),
+        dst=routes6.route6_networks(destinations, prefixes),
         dev=device,
-        flags_str=letters(numbers(flags), NEIGHBOUR_LETTERS, replace=False),
-        ref=numbers(ref),
+        flags_str=flag_letters(numbers_from_hex(flags), NEIGHBOUR_LETTERS, replace=False),
+        ref=numbers_from_hex(ref),
         state=[STATES.get(number, f"UNKNOWN({number:02x})") for number in states],
         hardware=[":".join(re.findall("..", digits)) for digits in hardware],
         stale=[max(0, ticks) // 100 for ticks in stale],
@@ -208,7 +216,7 @@ def neighbour_columns(options: Options) -> Iterator[Column]:
     yield Column("Iface    ", "%-8s ", "dev")
     yield Column("Flags ", "%-5s ", "flags_str")
     yield Column("Ref ", "%-3s ", "ref")
-    if layout(options) == 2:
+    if detail_level(options) == 2:
         yield Column("State", "%-16s", "state")
         return
     yield Column(f"{'State':<16} ", "%-16s ", "state")

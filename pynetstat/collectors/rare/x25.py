@@ -55,11 +55,11 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | R
     """Sockets without a call, with -a alone."""
     lines = socket_lines(proc, "AF X25", "net/x25")
     next(lines, None)
-    rows = filter(None, (socket(outcome, line) for line in lines))
+    rows = filter(None, (x25_socket(outcome, line) for line in lines))
     yield from in_order(X25Socket, (row for row in rows if row.lci or options.all))
 
 
-def socket(outcome: Report, line: str) -> X25Socket | None:
+def x25_socket(outcome: Report, line: str) -> X25Socket | None:
     row = ROW.match(line)
     if row is None:
         outcome.warn("warning, got bogus x25 line.")
@@ -90,7 +90,7 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Device  ", "%-7s ", "dev", untrusted=True)
     yield Column("LCI  ", "%-3X  ", "lci")
     yield Column("State        ", "%-11s  ", "state")
-    yield Column("Vr/Vs  ", "%s  ", "vr vs", counts)
+    yield Column("Vr/Vs  ", "%s  ", "vr vs", x25_counts)
     yield Column("Send-Q  ", "%-6d  ", "send_q")
     yield Column("Recv-Q", "%-6d", "recv_q")
 
@@ -100,7 +100,7 @@ def nine(addresses: Sequence[str]) -> Iterable[str]:
     return [address[:9] if len(address) == 10 else address for address in addresses]
 
 
-def counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
+def x25_counts(received: Sequence[int], sent: Sequence[int]) -> Iterable[str]:
     return map("%02d/%02d".__mod__, zip(received, sent))
 
 
@@ -126,10 +126,10 @@ def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Ta
     else:
         raise Stop("", 1, "X.25 not configured in this system.")
     next(lines, None)
-    yield from in_order(X25Route, filter(None, (route(outcome, line) for line in lines)))
+    yield from in_order(X25Route, filter(None, (x25_route(outcome, line) for line in lines)))
 
 
-def route(outcome: Report, line: str) -> X25Route | None:
+def x25_route(outcome: Report, line: str) -> X25Route | None:
     row = ROUTE.match(line)
     if row is None:
         outcome.warn("warning, got bogus x25 route line.")

@@ -9,7 +9,7 @@ from ...listing import Report
 from ...options import Options
 from ...table import Table
 from ..linux import groups
-from ..portable.groups import Row, tables
+from ..portable.groups import Row, psutil_groups
 from . import adapters as windows
 from . import iphlpapi
 
@@ -18,7 +18,7 @@ def collect(
     proc: Proc,
     options: Options,
     outcome: Report,
-    ask: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapters,
+    ask: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapter_list,
 ) -> Iterator[Table]:
     """GetAdaptersAddresses(); how often a group was joined is not told"""
 
@@ -26,7 +26,7 @@ def collect(
         found = windows.adapters(*ask())
         return [(adapter.name, packed, None) for adapter in found for _, packed in adapter.groups]
 
-    yield from tables(outcome, options, "GetAdaptersAddresses", read)
+    yield from psutil_groups(outcome, options, "GetAdaptersAddresses", read)
 
 
 GROUPS = groups.GROUPS._replace(collect=collect)

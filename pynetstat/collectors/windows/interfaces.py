@@ -24,7 +24,7 @@ def collect(
     proc: Proc,
     options: Options,
     outcome: Report,
-    ask: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapters,
+    ask: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapter_list,
     psutil: Any = None,
 ) -> Iterator[Table]:
     more = {}

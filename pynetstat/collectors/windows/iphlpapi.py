@@ -31,7 +31,7 @@ def forward_table() -> bytes:
         library.FreeMibTable(place)
 
 
-def statistics(name: str, size: int, family: int) -> bytes | None:
+def statistics_structure(name: str, size: int, family: int) -> bytes | None:
     """A structure of counters; None where this Windows has no such call."""
     import ctypes
 
@@ -43,7 +43,7 @@ def statistics(name: str, size: int, family: int) -> bytes | None:
     return buffer.raw
 
 
-def adapters() -> tuple[bytes, int, int]:
+def adapter_list() -> tuple[bytes, int, int]:
     """GetAdaptersAddresses(): its bytes, the address they stood at, the size of a pointer."""
     import ctypes
 

@@ -13,7 +13,7 @@ from ...options import Options
 from ...table import Table
 from ..linux import routes, routes6
 from ..linux.route_flags import GATEWAY, HOST, UP
-from ..portable.routes import Entry, interface_name, refused, tables
+from ..portable.routes import Entry, interface_name, psutil_routes, refused
 from . import adapters as windows
 from . import iphlpapi
 from .adapters import AF_INET, AF_INET6, socket_address
@@ -62,7 +62,7 @@ def collect(
     outcome: Report,
     version: str,
     ask: Callable[[], bytes] = iphlpapi.forward_table,
-    adapters: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapters,
+    adapters: Callable[[], tuple[bytes, int, int]] = iphlpapi.adapter_list,
     name: Callable[[int], str] = interface_name,
 ) -> Iterator[Table]:
     """GetIpForwardTable2(); the metric is that of the route and that of its interface."""
@@ -72,12 +72,12 @@ def collect(
     except (OSError, ValueError) as error:
         raise refused(version, "GetIpForwardTable2", error) from error
     kept = [route for route in found if route.family == family]
-    known = interfaces(adapters, version)
+    known = interfaces_by_number(adapters, version)
     entries = [entry(route, known, name) for route in kept]
-    yield from tables(version, entries, None)
+    yield from psutil_routes(version, entries, None)
 
 
-def interfaces(
+def interfaces_by_number(
     adapters: Callable[[], tuple[bytes, int, int]], version: str
 ) -> Mapping[int, tuple[str, int]]:
     """Name and metric of each interface, by its number; of none where they cannot be had."""

@@ -9,7 +9,7 @@ from ...listing import Column
 from ...options import Options
 from ..linux import inet
 from ..portable.processes import WINDOWS
-from ..portable.sockets import INET, UNIX, collect, collect_unix
+from ..portable.sockets import INET, UNIX, collect, collect_unix_by_psutil
 
 
 def columns(options: Options) -> Iterator[Column]:
@@ -32,4 +32,4 @@ def user_words(users: Sequence[str | None]) -> list[str]:
 
 
 SOCKETS = INET._replace(collect=partial(collect, way=WINDOWS), columns=columns)
-UNIX_SOCKETS = UNIX._replace(collect=partial(collect_unix, way=WINDOWS))
+UNIX_SOCKETS = UNIX._replace(collect=partial(collect_unix_by_psutil, way=WINDOWS))

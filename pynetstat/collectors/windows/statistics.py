@@ -48,28 +48,28 @@ IP1 = Struct("<20I12x")
 ICMP1 = Struct("<2I 256I 2I 256I")
 
 
-def named(names: Sequence[str], layout: Struct, data: bytes) -> dict[str, int]:
+def named_counters(names: Sequence[str], layout: Struct, data: bytes) -> dict[str, int]:
     if len(data) < layout.size:
         raise ValueError("fewer counters than Windows has")
     return {name: value for name, value in zip(names, layout.unpack_from(data)) if name}
 
 
-def tcp(data: bytes) -> dict[str, int]:
+def windows_tcp(data: bytes) -> dict[str, int]:
     """MIB_TCPSTATS2 or MIB_TCPSTATS"""
-    return named(TCP, TCP2 if len(data) >= TCP2.size else TCP1, data)
+    return named_counters(TCP, TCP2 if len(data) >= TCP2.size else TCP1, data)
 
 
-def udp(data: bytes) -> dict[str, int]:
+def windows_udp(data: bytes) -> dict[str, int]:
     """MIB_UDPSTATS2 or MIB_UDPSTATS"""
-    return named(UDP, UDP2 if len(data) >= UDP2.size else UDP1, data)
+    return named_counters(UDP, UDP2 if len(data) >= UDP2.size else UDP1, data)
 
 
-def ip(data: bytes) -> dict[str, int]:
+def windows_ip(data: bytes) -> dict[str, int]:
     """MIB_IPSTATS"""
-    return named(IP, IP1, data)
+    return named_counters(IP, IP1, data)
 
 
-def icmp_types(
+def windows_icmp_types(
     data: bytes,
 ) -> tuple[tuple[int, int, Sequence[int]], tuple[int, int, Sequence[int]]]:
     """MIB_ICMP_EX: messages, errors and messages by type, received and sent"""
@@ -79,8 +79,8 @@ def icmp_types(
     return (count[0], count[1], count[2:258]), (count[258], count[259], count[260:516])
 
 
-def icmp(data: bytes, version: str) -> dict[str, int]:
-    received, sent = icmp_types(data)
+def windows_icmp(data: bytes, version: str) -> dict[str, int]:
+    received, sent = windows_icmp_types(data)
     names, prefix = (counters.ICMP6, "Icmp6") if version else (counters.ICMP, "")
     came, went = counters.histogram(names, prefix, received[2], sent[2])
     here = {f"{prefix}InMsgs": received[0], f"{prefix}InErrors": received[1]}
@@ -90,8 +90,8 @@ def icmp(data: bytes, version: str) -> dict[str, int]:
     return here | there | came | went | counters.by_type(prefix, received[2], sent[2])
 
 
-def icmp_messages(data: bytes) -> dict[str, int]:
-    received, sent = icmp_types(data)
+def windows_icmp_messages(data: bytes) -> dict[str, int]:
+    received, sent = windows_icmp_types(data)
     return counters.by_type("", received[2], sent[2])
 
 
@@ -99,12 +99,12 @@ Ask = Callable[[str, int, int], "bytes | None"]
 
 
 def collect(
-    proc: Proc, options: Options, outcome: Report, ask: Ask = iphlpapi.statistics
+    proc: Proc, options: Options, outcome: Report, ask: Ask = iphlpapi.statistics_structure
 ) -> Iterator[Table]:
-    yield from counters.collect(proc, options, outcome, partial(sections, ask))
+    yield from counters.collect(proc, options, outcome, partial(windows_sections, ask))
 
 
-def sections(ask: Ask, version: str) -> counters.Sections:
+def windows_sections(ask: Ask, version: str) -> counters.Sections:
     """In the order of Linux' files."""
     family = AF_INET6 if version else AF_INET
 
@@ -117,24 +117,24 @@ def sections(ask: Ask, version: str) -> counters.Sections:
     tcp_section = ("Tcp", lambda: tcp_both(ask))
     if version:
         return [
-            ("Ip6", lambda: ip6(ip_data())),
-            ("Icmp6", lambda: icmp(icmp_data(), version)),
+            ("Ip6", lambda: windows_ip6(ip_data())),
+            ("Icmp6", lambda: windows_icmp(icmp_data(), version)),
             ("Udp6", lambda: udp6(udp_data(ask, family))),
             tcp_section,
         ]
     return [
-        ("Ip", lambda: ip(ip_data())),
-        ("Icmp", lambda: icmp(icmp_data(), version)),
-        ("IcmpMsg", lambda: icmp_messages(icmp_data())),
+        ("Ip", lambda: windows_ip(ip_data())),
+        ("Icmp", lambda: windows_icmp(icmp_data(), version)),
+        ("IcmpMsg", lambda: windows_icmp_messages(icmp_data())),
         tcp_section,
-        ("Udp", lambda: udp(udp_data(ask, family))),
+        ("Udp", lambda: windows_udp(udp_data(ask, family))),
     ]
 
 
 def tcp_both(ask: Ask) -> dict[str, int]:
     """Windows counts tcp apart for IPv4 and IPv6, Linux together."""
-    parts = [tcp(tcp_data(ask, family)) for family in (AF_INET, AF_INET6)]
-    return counters.total(parts) | {name: parts[0][name] for name in SETTINGS}
+    parts = [windows_tcp(tcp_data(ask, family)) for family in (AF_INET, AF_INET6)]
+    return counters.sum_of_parts(parts) | {name: parts[0][name] for name in SETTINGS}
 
 
 def tcp_data(ask: Ask, family: int) -> bytes:
@@ -147,14 +147,14 @@ def udp_data(ask: Ask, family: int) -> bytes:
     return wide or ask("GetUdpStatisticsEx", UDP1.size, family) or b""
 
 
-def ip6(data: bytes) -> dict[str, int]:
-    found = ip(data)
+def windows_ip6(data: bytes) -> dict[str, int]:
+    found = windows_ip(data)
     renamed = {"ForwDatagrams": "OutForwDatagrams"}
     return {f"Ip6{renamed.get(name, name)}": found[name] for name in IP6}
 
 
 def udp6(data: bytes) -> dict[str, int]:
-    return {f"Udp6{name}": number for name, number in udp(data).items()}
+    return {f"Udp6{name}": number for name, number in windows_udp(data).items()}
 
 
 STATISTICS = statistics.STATISTICS._replace(collect=collect)

@@ -66,7 +66,7 @@ def main() -> int:
     """Print the result; 1 where the host gave none."""
     try:
         with open(sys.argv[1], encoding="utf-8") as file:
-            result = listed(json.load(file))
+            result = run_module(json.load(file))
     except Failure as failure:
         result = {"failed": True, "changed": False, "msg": str(failure)}
     print(json.dumps(result))
@@ -77,7 +77,7 @@ class Failure(Exception):
     """Why there is no result, for the user."""
 
 
-def listed(given: dict[str, Any]) -> dict[str, Any]:
+def run_module(given: dict[str, Any]) -> dict[str, Any]:
     """The result of a run, from the module's arguments."""
     unknown = sorted(name for name in given if not name.startswith("_") and name not in KNOWN)
     if unknown:

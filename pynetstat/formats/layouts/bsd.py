@@ -11,8 +11,8 @@ from ...listing import Section
 from ...options import Options
 from ...table import Table
 from ...text import safe, safe_cells
-from .ends import End, encoded, ends, whole
-from .windows import number
+from .ends import End, encoded_lines, socket_ends, whole_table
+from .windows import interface_number
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -32,42 +32,52 @@ def render(
 ) -> Iterator[bytes]:
     titled = False
     for listing, tables in sections:
-        table = whole(tables, listing.record)
+        table = whole_table(tables, listing.record)
         if listing.name == "interfaces":
-            yield encoded(interfaces(table, options))
+            yield encoded_lines(bsd_interfaces(table, options))
         elif listing.name == "routes":
             if not titled and options.header:
                 yield b"Routing tables\n"
             titled = True
-            yield encoded(routes(table, options))
+            yield encoded_lines(bsd_routes(table, options))
         elif "local_address" in table.record._fields and "proto" in table.record._fields:
             queues = options.listening and not options.all
-            yield encoded(listeners(table, options) if queues else internet(table, options))
+            yield encoded_lines(
+                listeners(table, options) if queues else bsd_internet(table, options)
+            )
         elif "peer_path" in table.record._fields:
-            yield encoded(local(table, options))
+            yield encoded_lines(bsd_local(table, options))
 
 
-def internet(table: Table, options: Options) -> Iterator[str]:
+def bsd_internet(table: Table, options: Options) -> Iterator[str]:
     gap = " " if options.layout == "bsd" else "  "
     if not len(table):
         return
     if options.header:
         more = " (including servers)" if options.all else ""
         yield f"Active Internet connections{more}"
-        titles = f"{cell('Local Address', options)} {cell('Foreign Address', options)}"
+        titles = (
+            f"{escaped_cell('Local Address', options)} {escaped_cell('Foreign Address', options)}"
+        )
         yield f"Proto Recv-Q Send-Q{gap}{titles} (state)    "
     rows = zip(
-        map(protocol, table["proto"], table["family"], table["dual_stack"], table["local_address"]),
-        map(known, table["recv_q"]),
-        map(known, table["send_q"]),
-        ends(table, "local", options),
-        ends(table, "remote", options),
-        map(state, table["proto"], table["state"]),
-        safe_cells(map(holder, table["pid"], table["program"])),
+        map(
+            bsd_protocol,
+            table["proto"],
+            table["family"],
+            table["dual_stack"],
+            table["local_address"],
+        ),
+        map(dash_for_empty, table["recv_q"]),
+        map(dash_for_empty, table["send_q"]),
+        socket_ends(table, "local", options),
+        socket_ends(table, "remote", options),
+        map(bsd_state, table["proto"], table["state"]),
+        safe_cells(map(bsd_holder, table["pid"], table["program"])),
     )
     for name, received, sent, local_end, remote_end, word, owner in rows:
         row = f"{name:<5.5} {received:>6} {sent:>6}{gap}"
-        row += f"{written(local_end, options)} {written(remote_end, options)} {word:<11}"
+        row += f"{bsd_end(local_end, options)} {bsd_end(remote_end, options)} {word:<11}"
         yield f"{row} {owner}" if options.programs and options.verbose else row
 
 
@@ -77,15 +87,18 @@ def listeners(table: Table, options: Options) -> Iterator[str]:
         yield "Current listen queue sizes (qlen/incqlen/maxqlen)"
         yield f"{'Listen':<14} {'Local Address':<22}"
     rows = zip(
-        table["state"], table["accept_queue"], table["backlog"], ends(table, "local", options)
+        table["state"],
+        table["accept_queue"],
+        table["backlog"],
+        socket_ends(table, "local", options),
     )
     for word, waiting, backlog, local_end in rows:
         if word == "LISTEN":
-            queue = f"{known(waiting)}/-/{known(backlog)}"
-            yield f"{queue:<14} {written(local_end, options)}"
+            queue = f"{dash_for_empty(waiting)}/-/{dash_for_empty(backlog)}"
+            yield f"{queue:<14} {bsd_end(local_end, options)}"
 
 
-def protocol(name: str, family: str, both: bool | None, address: str | None) -> str:
+def bsd_protocol(name: str, family: str, both: bool | None, address: str | None) -> str:
     """tcp4, tcp6, or tcp46 for a socket of IPv6 that takes IPv4 too."""
     base = name.rstrip("6")
     if family != "inet6":
@@ -93,30 +106,30 @@ def protocol(name: str, family: str, both: bool | None, address: str | None) -> 
     return f"{base}46" if both and address == "::" else f"{base}6"
 
 
-def known(value: int | None) -> str:
+def dash_for_empty(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def holder(pid: int | None, program: str | None) -> str:
+def bsd_holder(pid: int | None, program: str | None) -> str:
     return f"{program or '-'}:{pid}" if pid else "-"
 
 
-def state(name: str, word: str | None) -> str:
+def bsd_state(name: str, word: str | None) -> str:
     return STATES.get(word or "", word or "") if name.startswith(("tcp", "sctp")) else ""
 
 
-def written(end: End, options: Options) -> str:
+def bsd_end(end: End, options: Options) -> str:
     """`localhost.22` in 22 columns; a host is cut after 16, unless -l or -W asks for all of it."""
     host = end.host if options.wide else end.host[:16]
     text = f"{host or '*'}.{end.port or '*'}"
-    return cell(text, options)
+    return escaped_cell(text, options)
 
 
-def cell(text: str, options: Options) -> str:
+def escaped_cell(text: str, options: Options) -> str:
     return f"{text:<45}" if options.wide else f"{text:<22.22}"
 
 
-def local(table: Table, options: Options) -> Iterator[str]:
+def bsd_local(table: Table, options: Options) -> Iterator[str]:
     """Unix sockets. The addresses of their control blocks are the kernel's own here: `-`."""
     if options.header:
         kind = "UNIX" if options.layout == "bsd" else "LOCAL (UNIX)"
@@ -126,21 +139,21 @@ def local(table: Table, options: Options) -> Iterator[str]:
     paths = safe_cells(path or "" for path in table["path"])
     for kind, inode, uses, path in zip(table["type"], table["inode"], table["refcnt"], paths):
         cells = f"{'-':>16} {TYPES.get(kind, 'other'):<6} {'-':>6} {'-':>6}"
-        row = f"{cells} {known(inode):>16} {'-':>16} {known(uses):>16} {'-':>16}"
+        row = f"{cells} {dash_for_empty(inode):>16} {'-':>16} {dash_for_empty(uses):>16} {'-':>16}"
         yield f"{row} {path}" if path else row
 
 
 # Routes
 
 
-def routes(table: Table, options: Options) -> Iterator[str]:
+def bsd_routes(table: Table, options: Options) -> Iterator[str]:
     inet6 = "inet6" in table["family"]
     width = 39 if inet6 else 18
     yield from ("", "Internet6:" if inet6 else "Internet:")
     yield f"{'Destination':<{width}} {'Gateway':<{width}} {'Flags':<10} {'Netif':>14} Expire"
     fields = (table[name] for name in ("dst", "gateway", "dev", "flags_str", "protocol", "type"))
     for target, gateway, device, letters, source, kind in zip(*fields):
-        hop = gateway or (f"link#{number(device)}" if device else "-")
+        hop = gateway or (f"link#{interface_number(device)}" if device else "-")
         name = safe(device or "-")
         flags = route_flags(letters or "", source, kind, gateway)
         shown = short_network(target or "-")
@@ -174,7 +187,7 @@ def short_network(text: str) -> str:
 # Interfaces
 
 
-def interfaces(table: Table, options: Options) -> Iterator[str]:
+def bsd_interfaces(table: Table, options: Options) -> Iterator[str]:
     bytes_too = bool(options.extend)
     more = f" {'Ibytes':>10}" if bytes_too else "", f" {'Obytes':>10}" if bytes_too else ""
     if options.header:
@@ -187,19 +200,19 @@ def interfaces(table: Table, options: Options) -> Iterator[str]:
         name = safe(name)
         down = flags is not None and "UP" not in flags
         label = f"{name[:4]}*" if down else name[:5]
-        head = f"{label:<5} {known(mtu):<5}"
+        head = f"{label:<5} {dash_for_empty(mtu):<5}"
         octets = octets if octets and octets.strip("0:") else ""
-        link = f"<Link#{number(name)}>"
-        yield f"{head} {link:<11} {octets:<17} {counts(stats, bytes_too, whole_row=True)}"
+        link = f"<Link#{interface_number(name)}>"
+        yield f"{head} {link:<11} {octets:<17} {packet_counts(stats, bytes_too, whole_row=True)}"
         for place in places or ():
-            network, text = place_of(place)
+            network, text = network_and_address(place)
             shape = f"{network:<13.13} {text:<15.15}"
             if place["family"] == "inet6":
                 shape = f"{network:<11.11} {text:<17.17}"
-            yield f"{head} {shape} {counts(stats, bytes_too, whole_row=False)}"
+            yield f"{head} {shape} {packet_counts(stats, bytes_too, whole_row=False)}"
 
 
-def place_of(place: dict[str, Any]) -> tuple[str, str]:
+def network_and_address(place: dict[str, Any]) -> tuple[str, str]:
     """The network of an address, and the address."""
     from ipaddress import ip_interface
 
@@ -210,13 +223,13 @@ def place_of(place: dict[str, Any]) -> tuple[str, str]:
     return (short_network(str(network)) if place["family"] == "inet" else str(network)), text
 
 
-def counts(stats: Any, bytes_too: bool, whole_row: bool) -> str:
+def packet_counts(stats: Any, bytes_too: bool, whole_row: bool) -> str:
     """Packets, errors, bytes and collisions; an address has no errors of its own."""
 
     def count(side: str, name: str, of_link: bool = True) -> str:
         if stats is None or (of_link and not whole_row):
             return "-"
-        return known(stats[side].get(name))
+        return dash_for_empty(stats[side].get(name))
 
     text = f"{count('rx', 'packets', False):>8} {count('rx', 'errors'):>5}"
     text += f" {count('rx', 'bytes', False):>10}" if bytes_too else ""

@@ -31,16 +31,16 @@ class End(NamedTuple):
     inside: bool
 
 
-def ends(table: Table, side: str, options: Options) -> list[End]:
+def socket_ends(table: Table, side: str, options: Options) -> list[End]:
     """One end of every socket of a table, "local" or "remote"."""
     hosts: Iterable[Any] = table[f"{side}_address"]
     ports: Iterable[Any] = table[f"{side}_port"]
     if not options.numeric_hosts:
-        hosts = map(either, table[f"{side}_host"], hosts)
+        hosts = map(name_or_number, table[f"{side}_host"], hosts)
     if not options.numeric_ports:
-        ports = map(either, table[f"{side}_service"], ports)
+        ports = map(name_or_number, table[f"{side}_service"], ports)
     families = table["family"]
-    hosts, ports = safe_cells(map(shown, hosts)), safe_cells(map(shown, ports))
+    hosts, ports = safe_cells(map(shown_value, hosts)), safe_cells(map(shown_value, ports))
     found = []
     for host, port, family in zip(hosts, ports, families):
         inside = host.startswith("::ffff:") and "." in host
@@ -49,16 +49,16 @@ def ends(table: Table, side: str, options: Options) -> list[End]:
     return found
 
 
-def either(name: Any, number: Any) -> Any:
+def name_or_number(name: Any, number: Any) -> Any:
     return number if name is None else name
 
 
-def shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """Nothing and port 0 are no value."""
     return str(value) if value else ""
 
 
-def whole(tables: Pieces, record: Any) -> Table:
+def whole_table(tables: Pieces, record: Any) -> Table:
     """All rows of a listing as one table."""
     return joined(record, [table for table in tables if isinstance(table, Table)])
 
@@ -66,9 +66,9 @@ def whole(tables: Pieces, record: Any) -> Table:
 def by_listing(sections: Iterable[Section]) -> Iterator[tuple[str, Table]]:
     """Each listing by its name, with all of its rows."""
     for listing, tables in sections:
-        yield listing.name, whole(tables, listing.record)
+        yield listing.name, whole_table(tables, listing.record)
 
 
-def encoded(lines: Iterable[str]) -> bytes:
+def encoded_lines(lines: Iterable[str]) -> bytes:
     """Lines of text, one character for each byte."""
     return "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")

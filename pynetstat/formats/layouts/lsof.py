@@ -11,7 +11,7 @@ from ...listing import Section
 from ...options import Options
 from ...table import Table
 from ...text import safe
-from .ends import End, encoded, ends, whole
+from .ends import End, encoded_lines, socket_ends, whole_table
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def render(
     found: list[tuple[int, int, Row]] = []
     for listing, tables in sections:
         if listing.name == "sockets":
-            found += rows(whole(tables, listing.record), options)
+            found += lsof_rows(whole_table(tables, listing.record), options)
     found.sort(key=lambda row: row[:2])
-    yield encoded(aligned([row for _, _, row in found], options.header))
+    yield encoded_lines(aligned([row for _, _, row in found], options.header))
 
 
-def rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
+def lsof_rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
     pairs = zip(
         table["processes"],
         table["proto"],
@@ -56,18 +56,18 @@ def rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
         table["family"],
         table["user"],
         table["uid"],
-        ends(table, "local", options),
-        ends(table, "remote", options),
+        socket_ends(table, "local", options),
+        socket_ends(table, "remote", options),
     )
     for holders, proto, state, inode, family, user, uid, local, remote in pairs:
         tcp = proto.startswith("tcp")
         if tcp and options.tcp_states and state not in options.tcp_states:
             continue
-        name = f"{written(local)}->{written(remote)}" if remote.port else written(local)
+        name = f"{lsof_end(local)}->{lsof_end(remote)}" if remote.port else lsof_end(local)
         name += f" ({state})" if tcp else " "
         for holder in holders or ():
             row = Row(
-                safe(command(holder.program, holder.pid, options)),
+                safe(command_name(holder.program, holder.pid, options)),
                 str(holder.pid),
                 owner(holder.pid, options) or safe(user or str(uid)),
                 "" if holder.fd is None else f"{holder.fd}u",
@@ -80,7 +80,7 @@ def rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
             yield holder.pid, holder.fd or 0, row
 
 
-def command(program: str | None, pid: int, options: Options) -> str:
+def command_name(program: str | None, pid: int, options: Options) -> str:
     """The name that the kernel has for a process, at most 9 bytes of it, as lsof cuts it."""
     name = program or "-"
     if sys.platform.startswith("linux"):
@@ -115,7 +115,7 @@ def owner(pid: int, options: Options) -> str:
     return str(number)
 
 
-def written(end: End) -> str:
+def lsof_end(end: End) -> str:
     host = end.host.removeprefix("::ffff:") if end.inside else end.host
     return f"{f'[{host}]' if ':' in host else host or '*'}:{end.port or '*'}"
 

@@ -12,7 +12,7 @@ from ...listing import Section
 from ...options import Options
 from ...table import Table
 from ...text import safe, safe_cells
-from .ends import End, encoded, ends, whole
+from .ends import End, encoded_lines, socket_ends, whole_table
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -34,40 +34,40 @@ def render(
 ) -> Iterator[bytes]:
     addresses: dict[str, str] = {}
     for listing, tables in sections:
-        table = whole(tables, listing.record)
+        table = whole_table(tables, listing.record)
         if listing.name == "sockets":
-            yield encoded(sockets(table, options))
+            yield encoded_lines(windows_sockets(table, options))
         elif listing.name == "interfaces" and options.route:
             addresses = first_addresses(table)
-            yield encoded(interface_list(table))
+            yield encoded_lines(interface_list(table))
         elif listing.name == "interfaces":
-            yield encoded(ethernet(table))
+            yield encoded_lines(ethernet(table))
         elif listing.name == "routes":
-            yield encoded(routes(table, addresses))
+            yield encoded_lines(windows_routes(table, addresses))
 
 
-def sockets(table: Table, options: Options) -> Iterator[str]:
+def windows_sockets(table: Table, options: Options) -> Iterator[str]:
     if "proto" not in table.record._fields or "local_address" not in table.record._fields:
         return
     if options.header:
         header = "  Proto  Local Address          Foreign Address        State"
         yield from ("", "Active Connections", "", header + "           PID" * options.timers)
     rows = zip(
-        map(protocol, table["proto"]),
-        ends(table, "local", options),
-        ends(table, "remote", options),
-        map(state, table["proto"], table["state"]),
+        map(windows_protocol, table["proto"]),
+        socket_ends(table, "local", options),
+        socket_ends(table, "remote", options),
+        map(windows_state, table["proto"], table["state"]),
         table["pid"],
         safe_cells(program or "" for program in table["program"]),
     )
     for name, local, remote, word, pid, program in sorted(rows, key=order):
-        row = f"  {name:<5}  {address(local):<21}  {foreign(name, remote):<21}  "
-        yield row + (f"{word:<15} {holder(pid, word)}" if options.timers else word)
+        row = f"  {name:<5}  {windows_address(local):<21}  {foreign(name, remote):<21}  "
+        yield row + (f"{word:<15} {windows_holder(pid, word)}" if options.timers else word)
         if options.extend and word != "TIME_WAIT":
             yield f" [{program}]" if program else UNKNOWN_OWNER
 
 
-def protocol(name: str) -> str:
+def windows_protocol(name: str) -> str:
     return name.rstrip("6").upper()
 
 
@@ -76,18 +76,18 @@ def order(row: Any) -> tuple[str, bool]:
     return row[0], row[1].family == "inet6"
 
 
-def state(name: str, word: str | None) -> str:
+def windows_state(name: str, word: str | None) -> str:
     if not name.startswith("tcp"):
         return ""
     return STATES.get(word or "", word or "")
 
 
-def holder(pid: int | None, word: str) -> str:
+def windows_holder(pid: int | None, word: str) -> str:
     """Windows says 0 of what no process holds any more; a holder that is not known is `-`."""
     return "0" if word == "TIME_WAIT" else "-" if pid is None else str(pid)
 
 
-def address(end: End) -> str:
+def windows_address(end: End) -> str:
     if end.family == "inet6":
         return f"[{end.host or '::'}]:{end.port or 0}"
     return f"{end.host or '0.0.0.0'}:{end.port or 0}"
@@ -95,7 +95,7 @@ def address(end: End) -> str:
 
 def foreign(name: str, end: End) -> str:
     """Windows tells no remote end of UDP. It is told here where there is one."""
-    return "*:*" if name.startswith("UDP") and not end.port else address(end)
+    return "*:*" if name.startswith("UDP") and not end.port else windows_address(end)
 
 
 # Routes, and the interfaces that they name
@@ -106,11 +106,11 @@ def interface_list(table: Table) -> Iterator[str]:
     for name, octets in zip(table["ifname"], table["address"]):
         physical = octets if octets and octets.strip("0:") else ""
         dots = f"...{physical.replace(':', ' ')} ......" if physical else "." * 27
-        yield f"{number(name):>3}{dots}{safe(name)}"
+        yield f"{interface_number(name):>3}{dots}{safe(name)}"
     yield LINE
 
 
-def number(name: str) -> int:
+def interface_number(name: str) -> int:
     """The number of an interface; 0 where it has gone."""
     try:
         return socket.if_nametoindex(name.encode("latin-1").decode("utf-8", "surrogateescape"))
@@ -128,7 +128,7 @@ def first_addresses(table: Table) -> dict[str, str]:
     return found
 
 
-def routes(table: Table, addresses: dict[str, str]) -> Iterator[str]:
+def windows_routes(table: Table, addresses: dict[str, str]) -> Iterator[str]:
     inet6 = "inet6" in table["family"]
     yield from ("", f"IPv{6 if inet6 else 4} Route Table", LINE, "Active Routes:")
     rows = [
@@ -156,7 +156,7 @@ def routes6(rows: Iterable[Any], addresses: dict[str, str]) -> Iterator[str]:
     yield " If Metric Network Destination      Gateway"
     for _, target, _, gateway, device, metric in rows:
         network = "::/0" if target == "default" else target
-        index = number(device) if device else 0
+        index = interface_number(device) if device else 0
         head, hop = f"{index:>3}{metric or 0:>7} {network}", gateway or "On-link"
         if len(head) > 35:
             yield from (head, f"{'':36}{hop}")
@@ -179,12 +179,12 @@ def ethernet(table: Table) -> Iterator[str]:
     yield from ("Interface Statistics", "", f"{'':27}{'Received':<20}Sent", "")
     found = [stats for stats in table["stats"] if stats]
     for title, name in ETHERNET.items():
-        received, sent = (total(found, side, name) for side in ("rx", "tx"))
+        received, sent = (total_counter(found, side, name) for side in ("rx", "tx"))
         yield f"{title:<20}{received:>15}{sent:>16}"
     yield f"{'Unknown protocols':<20}{'-':>15}"
 
 
-def total(found: Iterable[Any], side: str, name: str) -> str:
+def total_counter(found: Iterable[Any], side: str, name: str) -> str:
     """A counter of all interfaces; `-` where none has it."""
     values = [stats[side][name] for stats in found if stats[side].get(name) is not None]
     return str(sum(values)) if values else "-"

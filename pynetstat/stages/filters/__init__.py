@@ -12,7 +12,16 @@ from ...options import Options
 from ...table import Table
 from .grammar import FilterError, Parser, no_state
 from .hosts import either_port
-from .terms import Term, both, held, number, state, states_called, text, user
+from .terms import (
+    Term,
+    both,
+    match_holder,
+    match_number,
+    match_state,
+    match_text,
+    states_called,
+    user,
+)
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -88,7 +97,7 @@ def from_options(options: Options) -> Filter | None:
         parts += given.parts
         names_state = names_state or given.names_state
     if options.state:
-        parts.append(state(named_states(options.state)))
+        parts.append(match_state(named_states(options.state)))
     for name, value, make in (
         ("port", options.port, either_port),
         ("pid", options.pid, process_number),
@@ -125,8 +134,8 @@ def named_states(names: Iterable[str]) -> frozenset[str]:
 
 
 def process_number(wanted: int) -> Term:
-    return held("pid", "eq", lambda how: number("pid", how, wanted))
+    return match_holder("pid", "eq", lambda how: match_number("pid", how, wanted))
 
 
 def process_name(wanted: str) -> Term:
-    return held("program", "eq", lambda how: text("program", how, wanted))
+    return match_holder("program", "eq", lambda how: match_text("program", how, wanted))

@@ -18,23 +18,23 @@ from functools import partial
 
 from ...listing import MORE_DETAILS
 from ...options import Misuse, nearest
-from ...text import printable
-from .hosts import autobound, host, port
+from ...text import printable_text
+from .hosts import autobound, host, match_port
 from .terms import (
     ALL,
     GROUPS,
     STATES,
     Term,
+    any_term,
     both,
     container,
     device,
-    either,
-    held,
+    match_holder,
+    match_number,
+    match_state,
+    match_text,
     negated,
-    number,
-    state,
     states_called,
-    text,
     user,
 )
 
@@ -95,7 +95,7 @@ class FilterError(Misuse):
 
     def __init__(self, expression: str, start: int, end: int, message: str) -> None:
         caret = " " * start + "^" * max(1, end - start)
-        super().__init__(f"{printable(message)}\n  {printable(expression)}\n  {caret}")
+        super().__init__(f"{printable_text(message)}\n  {printable_text(expression)}\n  {caret}")
 
 
 def no_state(word: str) -> str:
@@ -158,7 +158,7 @@ class Parser:
     def filter(self) -> tuple[list[Term], bool]:
         """The parts of the filter, and whether a state was named."""
         states = self.states()
-        parts = [] if states is None else [state(states)]
+        parts = [] if states is None else [match_state(states)]
         token = self.peek()
         if states is not None and token.name in OR:
             self.fail(token, "a state holds for the whole filter; `or` cannot follow it")
@@ -194,7 +194,7 @@ class Parser:
         while self.peek().name in OR:
             self.take()
             parts.append(self.all_of(depth))
-        return either(parts)
+        return any_term(parts)
 
     def all_of(self, depth: int) -> Term:
         parts = [self.one(depth)]
@@ -242,12 +242,12 @@ class Parser:
             how = self.operator(token, LIKE)
             take = self.pattern if how == "match" else self.operand
             wanted = take(f"a word after `{token.text}'")
-            return self.made(wanted, partial(text, token.name, how, wanted.text))
+            return self.made(wanted, partial(match_text, token.name, how, wanted.text))
         how = self.operator(token, ORDER)
         wanted = self.operand(f"a number after `{token.text}'")
         if not re.fullmatch(r"-?\d{1,20}", wanted.text, re.ASCII):
             self.fail(wanted, f"expected a number after `{token.text}'")
-        return number(token.name, how, int(wanted.text))
+        return match_number(token.name, how, int(wanted.text))
 
     def made(self, token: Token, make: Callable[[], Term]) -> Term:
         try:
@@ -265,16 +265,16 @@ class Parser:
         if kind == "a host":
             return host("local" if name == "src" else "remote", how, word)
         if kind == "a port":
-            return port("local_port" if name == "sport" else "remote_port", how, word)
+            return match_port("local_port" if name == "sport" else "remote_port", how, word)
         if name == "program":
-            return held(name, how, lambda how: text(name, how, word))
+            return match_holder(name, how, lambda how: match_text(name, how, word))
         if name == "user":
             return user(how, word)
         if name == "dev":
             return device(how, word, self.refusal(token))
         if name == "container":
             return container(how, word)
-        return text(name, how, word)
+        return match_text(name, how, word)
 
     def refusal(self, token: Token) -> FilterError | None:
         """Why a question about the device of a socket cannot be answered, if it cannot."""
@@ -287,8 +287,8 @@ class Parser:
         if not re.fullmatch(r"\d{1,20}", wanted.text, re.ASCII):
             self.fail(wanted, f"expected a number after `{name}'")
         if name == "pid":
-            return held(name, how, lambda how: number(name, how, int(wanted.text)))
-        return number(NUMBERS[name], how, int(wanted.text))
+            return match_holder(name, how, lambda how: match_number(name, how, int(wanted.text)))
+        return match_number(NUMBERS[name], how, int(wanted.text))
 
     def operator(self, term: Token, allowed: tuple[str, ...]) -> str:
         """What stands between a term and its operand; nothing is `=`."""

@@ -20,8 +20,8 @@ from itertools import repeat
 from ...kernel.bytecode import Either, Ports, Prefix
 from ...kernel.proc import reason, small_file
 from ...table import Table
-from ...text import decode
-from .terms import Term, both, either, negated, number, over
+from ...text import decode_nested
+from .terms import Term, any_term, both, match_number, negated, over
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ else:
 # Ports
 
 
-def port(name: str, how: str, text: str) -> Term:
+def match_port(name: str, how: str, text: str) -> Term:
     """`80`, `:80` or a service; a service has one number for tcp and may have one for udp."""
     wanted = port_numbers(text.removeprefix(":"))
     if how == "ne":
         return over(name, lambda distinct: distinct - wanted)
     side = name.removesuffix("_port")
-    return either(
+    return any_term(
         [
-            number(name, how, one)._replace(kernel=port_condition(side, how, one))
+            match_number(name, how, one)._replace(kernel=port_condition(side, how, one))
             for one in sorted(wanted)
         ]
     )
@@ -74,7 +74,7 @@ def port_numbers(text: str) -> set[int]:
     return found
 
 
-def ports(text: str) -> set[int]:
+def ports_of_text(text: str) -> set[int]:
     """`80,https,1000-2000`; 0 is no port, but what a listener has at its other end."""
     wanted: set[int] = set()
     spans = 0  # one bit for each port, since thousands of ranges may overlap
@@ -87,16 +87,16 @@ def ports(text: str) -> set[int]:
         if first > last or last > 65535:
             raise ValueError(f"`{item}' is no range of ports: the lower one first, up to 65535")
         spans |= (2 << last) - (1 << first)
-    wanted |= {port for port, bit in enumerate(reversed(f"{spans:b}")) if bit == "1"}
+    wanted |= {match_port for match_port, bit in enumerate(reversed(f"{spans:b}")) if bit == "1"}
     if wanted <= {0}:
         raise ValueError("0 is no port")
     return wanted - {0}
 
 
 def either_port(text: str) -> Term:
-    wanted = ports(text)
+    wanted = ports_of_text(text)
     spans = ranges(wanted)
-    return either(
+    return any_term(
         [
             over(f"{side}_port", lambda distinct: wanted)._replace(
                 kernel=Either(tuple(Ports(side, first, last) for first, last in spans))
@@ -201,7 +201,7 @@ def host(side: str, how: str, text: str) -> Term:
         return term
 
     known = [over(name, lambda distinct: distinct) for name in sorted(term.fields)]
-    return both([either(known), negated(term)]) if known else negated(term)
+    return both([any_term(known), negated(term)]) if known else negated(term)
 
 
 # The families that a filter of ss may name before a host, and those that have no table here.
@@ -229,11 +229,11 @@ def host_term(side: str, text: str) -> Term:
     six = match["six"] if match["six"] is not None else match["bare"]
     if six is not None:
         networks = [network(AF_INET6, six + (match["tail"] or ""))]
-        tests.append(addresses(side, networks))
+        tests.append(match_networks(side, networks))
     elif match["name"] not in ("", "*"):
-        tests.append(addresses(side, named(match["name"])))
+        tests.append(match_networks(side, networks_named(match["name"])))
     if match["port"] not in (None, "*"):
-        tests.append(port(f"{side}_port", "eq", match["port"]))
+        tests.append(match_port(f"{side}_port", "eq", match["port"]))
     return both(tests) if tests else Term(frozenset(), lambda table: [True] * len(table))
 
 
@@ -253,7 +253,7 @@ def network(family: int, text: str) -> Network:
     return Network(family, packed >> (width - length), length)
 
 
-def named(text: str) -> list[Network]:
+def networks_named(text: str) -> list[Network]:
     """An IPv4 address, of which the last octets may be missing (193.233.7/24), or a name."""
     address, slash, bits = text.partition("/")
     if re.fullmatch(r"\d+(\.\d+){0,3}", address, re.ASCII):
@@ -277,7 +277,7 @@ def named(text: str) -> list[Network]:
     return networks
 
 
-def addresses(side: str, networks: Sequence[Network]) -> Term:
+def match_networks(side: str, networks: Sequence[Network]) -> Term:
     """The rows with an address in one of the networks at this end; a multi-homed end has
     several, and of a route the destination counts."""
     whole = set().union(*(one.texts() for one in networks if one.whole))
@@ -321,7 +321,7 @@ def inside(distinct: Iterable[str], network: Network) -> set[str]:
         numbers = list(map(from_bytes, map(pack, bare), repeat("big")))
     except (OSError, ValueError):
         return {text for text, one in zip(texts, bare) if lies_in(one, network)}
-    return {text for text, number in zip(texts, numbers) if number >> shift == wanted}
+    return {text for text, match_number in zip(texts, numbers) if match_number >> shift == wanted}
 
 
 def lies_in(text: str, network: Network) -> bool:
@@ -348,4 +348,6 @@ def unix_path(side: str, pattern: str) -> Term:
             lambda table: ["peer_path" in table.record._fields] * len(table),
         )
     like = re.compile(translate(pattern), re.IGNORECASE)
-    return over(field, lambda distinct: {path for path in distinct if like.match(decode(path))})
+    return over(
+        field, lambda distinct: {path for path in distinct if like.match(decode_nested(path))}
+    )

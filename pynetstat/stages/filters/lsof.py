@@ -85,11 +85,11 @@ def either_end(host: str, ports: str) -> str:
     if not (host or ports):
         return ""
     return " or ".join(
-        f"({end(*names, host, ports)})" for names in (("src", "sport"), ("dst", "dport"))
+        f"({match_end(*names, host, ports)})" for names in (("src", "sport"), ("dst", "dport"))
     )
 
 
-def end(address: str, port: str, host: str, ports: str) -> str:
+def match_end(address: str, port: str, host: str, ports: str) -> str:
     parts = [f'{address} "{host}"'] if host else []
     spans = []
     for item in ports.split(",") if ports else ():

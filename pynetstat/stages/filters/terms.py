@@ -11,7 +11,7 @@ from functools import partial, reduce
 from ...kernel.bytecode import All, Condition, Either, States
 from ...kernel.states import FILTER_WORDS
 from ...table import Table
-from ...text import decode, printable
+from ...text import decode_nested, printable_text
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def both(parts: Sequence[Term]) -> Term:
     return combined(operator.and_, flat)._replace(parts=flat, kernel=All(known) if known else None)
 
 
-def either(parts: Sequence[Term]) -> Term:
+def any_term(parts: Sequence[Term]) -> Term:
     if len(parts) == 1:
         return parts[0]
     known = tuple(part.kernel for part in parts if part.kernel)
@@ -62,7 +62,7 @@ def negated(test: Term) -> Term:
     return Term(test.fields, lambda table: list(map(operator.not_, test.mask(table))))
 
 
-def values(table: Table, name: str) -> Sequence[Any]:
+def field_values(table: Table, name: str) -> Sequence[Any]:
     """A field, or nothing but None where the listing does not have it."""
     if name in table.fields or name in table.record._field_defaults:
         return table[name]
@@ -73,7 +73,7 @@ def over(name: str, choose: Callable[[set[Any]], Any]) -> Term:
     """The rows whose value is among those that `choose` takes from the distinct ones."""
 
     def mask(table: Table) -> list[bool]:
-        field = values(table, name)
+        field = field_values(table, name)
         chosen = choose(set(field) - {None})
         return list(map(chosen.__contains__, field))
 
@@ -92,12 +92,12 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def number(name: str, how: str, wanted: int) -> Term:
+def match_number(name: str, how: str, wanted: int) -> Term:
     compare = COMPARE[how]
     return over(name, lambda distinct: {value for value in distinct if compare(value, wanted)})
 
 
-def text(name: str, how: str, wanted: str) -> Term:
+def match_text(name: str, how: str, wanted: str) -> Term:
     """`=`, `!=`, or `~` with a regular expression that is searched for."""
     meets: Callable[[str], Any] = partial(SAME.get(name, operator.eq), wanted)
     if how == "match":
@@ -107,7 +107,7 @@ def text(name: str, how: str, wanted: str) -> Term:
     return over(
         name,
         lambda distinct: {
-            value for value in distinct if bool(meets(decode(value))) is (how != "ne")
+            value for value in distinct if bool(meets(decode_nested(value))) is (how != "ne")
         },
     )
 
@@ -133,10 +133,10 @@ def same_container(wanted: str, container: str) -> bool:
 
 def container(how: str, wanted: str) -> Term:
     """A container by its id, the beginning of that, or its name."""
-    by_id, by_name = (text(name, how, wanted) for name in ("container", "container_name"))
+    by_id, by_name = (match_text(name, how, wanted) for name in ("container", "container_name"))
     if how != "ne":
-        return either([by_id, by_name])
-    return both([by_id, negated(text("container_name", "eq", wanted))])
+        return any_term([by_id, by_name])
+    return both([by_id, negated(match_text("container_name", "eq", wanted))])
 
 
 def same_windows_program(wanted: str, program: str) -> bool:
@@ -160,7 +160,7 @@ if sys.platform == "win32":
     SAME |= {"program": same_windows_program, "user": same_windows_user}
 
 
-def held(name: str, how: str, one: Callable[[str], Term]) -> Term:
+def match_holder(name: str, how: str, one: Callable[[str], Term]) -> Term:
     """A question about the process that holds a socket: about every holder where all are known.
 
     `one(how)` asks it of the field; with `!=` no holder may be the one that was named.
@@ -170,7 +170,7 @@ def held(name: str, how: str, one: Callable[[str], Term]) -> Term:
 
     def mask(table: Table) -> list[bool]:
         answers = list(first.mask(table))
-        holders = values(table, "processes")
+        holders = field_values(table, "processes")
         if any(holders):
             distinct = {place(holder) for some in holders if some for holder in some}
             column = list(distinct)
@@ -182,7 +182,9 @@ def held(name: str, how: str, one: Callable[[str], Term]) -> Term:
             ]
         if how != "ne":
             return answers
-        return [value is not None and not yes for value, yes in zip(values(table, name), answers)]
+        return [
+            value is not None and not yes for value, yes in zip(field_values(table, name), answers)
+        ]
 
     return Term(frozenset({name, "processes"}), mask)
 
@@ -190,15 +192,15 @@ def held(name: str, how: str, one: Callable[[str], Term]) -> Term:
 def user(how: str, wanted: str) -> Term:
     """By number where the system knows the name, otherwise by the name the table has."""
     if re.fullmatch(r"\d{1,10}", wanted, re.ASCII):
-        return number("uid", how, int(wanted))
+        return match_number("uid", how, int(wanted))
     try:
         import pwd
 
-        return number("uid", how, pwd.getpwnam(wanted).pw_uid)
+        return match_number("uid", how, pwd.getpwnam(wanted).pw_uid)
     except KeyError as error:
-        raise ValueError(f"no user `{printable(wanted)}'") from error
+        raise ValueError(f"no user `{printable_text(wanted)}'") from error
     except (ImportError, ValueError, OSError):
-        return text("user", how, wanted)
+        return match_text("user", how, wanted)
 
 
 def device(how: str, wanted: str, refusal: Exception | None) -> Term:
@@ -212,7 +214,7 @@ def device(how: str, wanted: str, refusal: Exception | None) -> Term:
             raise refusal
         if sockets and how == "ne" and "dev" in table.fields:
             return [value != wanted for value in table["dev"]]
-        return list(text(min(names, default="dev"), how, wanted).mask(table))
+        return list(match_text(min(names, default="dev"), how, wanted).mask(table))
 
     return Term(frozenset({"dev"}), mask)
 
@@ -252,7 +254,7 @@ def states_called(name: str) -> frozenset[str] | None:
     return frozenset({SPELLINGS[plain]}) if plain in SPELLINGS else None
 
 
-def state_of(value: str | None) -> str:
+def state_name_of(value: str | None) -> str:
     """What a table has: netstat's names, raw sockets' numbers, none for a socket of its own."""
     if value is None:
         return "closed"
@@ -262,12 +264,12 @@ def state_of(value: str | None) -> str:
     return "established" if plain == "connected" else SPELLINGS.get(plain, OTHER)
 
 
-def state(wanted: frozenset[str]) -> Term:
+def match_state(wanted: frozenset[str]) -> Term:
     def mask(table: Table) -> list[bool]:
         if "state" not in table.record._fields:
             return [False] * len(table)
-        field = values(table, "state")
-        chosen = {value for value in set(field) if state_of(value) in wanted}
+        field = field_values(table, "state")
+        chosen = {value for value in set(field) if state_name_of(value) in wanted}
         return list(map(chosen.__contains__, field))
 
     numbers = [number for number, name in enumerate(STATES, 1) if name in wanted]
