@@ -32,6 +32,7 @@ from typing import NamedTuple
 PER_PROCESS = 18_000  # sockets one process holds: descriptors are limited
 SELDOM = 8443  # the port of a second listener, to which one row in a hundred goes
 MILLION = 12_000  # megabytes of memory that a million sockets and their holders may take
+WORKS = ["quiet", "names", "lists", "records", "rounds", "internals", "places"]
 PATIENCE = 1800  # seconds after which a forgotten load ends by itself
 PYNETSTAT = [shutil.which("pynetstat", path=os.path.dirname(sys.executable)) or "pynetstat"]
 
@@ -276,6 +277,57 @@ def rounds(size: int, runs: int) -> None:
     print(f"{f'-tan -c, {size:,} sockets':<28} CPU of a further round: {share:.2f} of a run")
 
 
+def internals(size: int, runs: int) -> None:
+    """What the kernel knows of each connection, and the diagnosis of all of them."""
+    with load(size // 2):
+        commands = {"pynetstat": [*PYNETSTAT, "-tn", "--tcp-info", "--memory"]}
+        if shutil.which("ss"):
+            commands["ss"] = ["ss", "-tinm"]
+        report(f"--tcp-info --memory, {size // 2:,}", compare(commands, runs))
+    with load(size):
+        whole = 'pynetstat=$1; shift; "$pynetstat" --diagnose "$@" || [ $? -lt 3 ]'
+        commands = {
+            "pynetstat": ["sh", "-c", whole, "-", *PYNETSTAT, "--interval", "1"],
+            "-tanp": [*PYNETSTAT, "-tanp"],
+        }
+        report(f"--diagnose, {size:,} sockets", compare(commands, runs))
+
+
+@contextlib.contextmanager
+def namespaces(count: int, pairs: int) -> Iterator[None]:
+    """So many named network namespaces, each with so many connections."""
+    names = [f"bench{number}" for number in range(count)]
+    holders = []
+    for name in names:
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        command = ["ip", "netns", "exec", name, sys.executable, __file__, "--hold", str(pairs), "0"]
+        holders.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+    try:
+        for holder in holders:
+            if holder.stdout is None or holder.stdout.readline() != "ready\n":
+                raise SystemExit("the namespaces could not be made")
+        yield
+    finally:
+        for holder in holders:
+            holder.communicate("")
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def places(count: int, runs: int) -> None:
+    """All network namespaces, beside a loop of `ip netns exec`."""
+    loop = 'for name in $(ip netns list | cut -d" " -f1); do ip netns exec $name netstat -tn; done'
+    for pairs in (250, 2):
+        with namespaces(count, pairs):
+            commands = {"pynetstat": [*PYNETSTAT, "--netns", "all", "-tn"]}
+            if shutil.which("netstat"):
+                commands["netstat"] = ["sh", "-c", loop]
+            report(f"{count} namespaces, {2 * pairs} sockets", compare(commands, runs))
+
+
 def million(runs: int) -> None:
     """Ten times as many sockets as usual: time and memory."""
     free = next(line for line in open("/proc/meminfo") if line.startswith("MemAvailable"))
@@ -313,7 +365,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="2,000 sockets, one run each")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each command")
-    parser.add_argument("--only", choices=["lists", "records", "quiet", "names", "rounds"])
+    parser.add_argument("--only", choices=WORKS)
     parser.add_argument("--million", action="store_true", help="1,000,000 sockets, and no more")
     parser.add_argument("--hold", nargs=2, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)
@@ -335,12 +387,14 @@ def main() -> None:
         "lists": lambda: lists(sizes, runs),
         "records": lambda: records(sizes[-1], runs),
         "rounds": lambda: rounds(sizes[0], runs),
+        "internals": lambda: internals(sizes[-1], runs),
+        "places": lambda: places(5 if given.quick else 200, runs),
     }
     if given.million:
         million(runs)
         return
     for name, work in works.items():
-        if given.only in (None, name) and (name != "names" or given.private):
+        if given.only in (None, name) and (name not in ("names", "places") or given.private):
             work()
 
 

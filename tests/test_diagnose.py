@@ -25,8 +25,9 @@ from faults import BUSY, FAULTS, HEALTHY, Fault, Scene, outcome, stage, told
 
 import pynetstat
 from pynetstat import diagnosis
-from pynetstat.diagnosis import explain, host, program
+from pynetstat.diagnosis import explain, place, program
 from pynetstat.diagnosis.glossary import WORDS
+from pynetstat.diagnosis.host import Host
 from pynetstat.diagnosis.rule import Finding, Limits, Rule
 from pynetstat.options import Options
 from pynetstat.outcome import Outcome
@@ -186,7 +187,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
         files: Mapping[str, Any] = {}, later: Mapping[str, Any] = {}, **options: Any
     ) -> list[Finding]:
         write(tmp_path, {**HEALTHY, **files})
-        monkeypatch.setattr(host, "sleep", lambda seconds: write(tmp_path, later))
+        monkeypatch.setattr(place, "sleep", lambda seconds: write(tmp_path, later))
         return pynetstat.diagnose(root=str(tmp_path), **options)
 
     return findings
@@ -430,7 +431,7 @@ def test_garbage_is_no_failure(name: str, garbage: bytes, look: Look) -> None:
 def test_a_rule_that_fails_does_not_stop_the_others(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(machine: host.Host, limits: Limits) -> Iterator[Finding]:
+    def broken(machine: Host, limits: Limits) -> Iterator[Finding]:
         raise ZeroDivisionError("so it goes")
 
     rule = Rule("broken", broken, "It fails.", "A mistake.", "Mend it.")
@@ -565,6 +566,7 @@ def test_json(tmp_path: Path) -> None:
     (finding,) = document["findings"]
     assert finding.keys() == {
         "rule", "severity", "summary", "evidence", "means", "advice", "commands", "thresholds",
+        "netns",
     }  # fmt: skip
     assert finding["evidence"] == [
         {"program": "leaky", "pid": 4242, "unit": None, "connections": 24, "end_read": 24,
@@ -579,7 +581,7 @@ def test_json(tmp_path: Path) -> None:
     assert result["summary"].startswith("WARNING: leaky (pid 4242) has not closed 24")
     assert result["sockets"] == 24 and result["seconds"] >= 0
     value = {"rule": "close-wait-leak", "name": "sockets", "value": 24, "warning": 20}
-    assert value | {"critical": 1000} in document["values"]
+    assert value | {"critical": 1000, "netns": None} in document["values"]
 
 
 @pytest.mark.parametrize("options", ["--format jsonl", "--format csv", "--columns rule,summary"])
@@ -733,12 +735,87 @@ def test_other_network_namespaces_are_not_passed_over_in_silence() -> None:
         assert other.stdout and other.stdout.readline()
         done = pynetstat_command("--diagnose", "--interval", "0")
         text = " ".join(done.stdout.decode().split())
-        assert "other network namespace" in text and "nsenter -t " in text
+        assert "other network namespace" in text and "--diagnose --netns all" in text
         done = pynetstat_command("--diagnose", "--interval", "0", "--json")
         assert json.loads(done.stdout)["result"][0]["other_netns"] >= 1
     finally:
         other.kill()
         other.communicate()
+
+
+# Leaves 60 connections in CLOSE_WAIT, in a network namespace of its own.
+LEAKS_APART = """
+import loopback, socket, sys
+loopback.set_up()
+server = socket.create_server(("127.0.0.1", 0), backlog=100)
+kept = []
+for _ in range(60):
+    client = socket.create_connection(server.getsockname()); kept.append(server.accept()[0])
+    client.close()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def leak_apart() -> Iterator[int]:
+    """The pid of a program that leaks in another network namespace."""
+    with subprocess.Popen(
+        ["unshare", "--net", sys.executable, "-c", LEAKS_APART],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{TOP}/tests:{TOP}"},
+    ) as running:
+        assert running.stdin and running.stdout
+        try:
+            assert running.stdout.readline() == b"ready\n"
+            yield running.pid
+        finally:
+            running.stdin.close()
+
+
+@needs_namespaces
+@needs_root
+def test_a_network_namespace_is_diagnosed() -> None:
+    with leak_apart() as pid:
+        for place in (str(pid), "all"):
+            words = ["--diagnose", "--interval", "0.2", "--netns", place, "--json"]
+            document = json.loads(pynetstat_command(*words).stdout)
+            VALIDATOR.validate(document)
+            leaks = [one for one in document["findings"] if one["rule"] == "close-wait-leak"]
+            (leak,) = [one for one in leaks if one["evidence"][0]["pid"] == pid]
+            assert str(pid) in leak["netns"]
+            assert leak["commands"][0].endswith(f"--pid {pid} --netns {pid}")
+            skipped = {one["rule"] for one in document["not_checked"] if not one["failure"]}
+            assert ("memory-pressure" in skipped) is (place != "all")
+            assert document["result"][0]["other_netns"] == 0
+        text = pynetstat_command(*words[:-1], "--ignore", "softnet-drops").stdout.decode()
+        assert "close-wait-leak in network namespace" in text
+        assert " network namespaces, in two samples" in " ".join(text.split())
+        metrics = pynetstat_command(*words[:-1], "--format", "openmetrics").stdout.decode()
+        assert re.search(
+            r'finding{rule="close-wait-leak",severity="\w+",netns="[^"]*' + str(pid), metrics
+        )
+
+
+@needs_namespaces
+@needs_root
+def test_a_network_namespace_that_may_not_be_entered(anybody: list[str]) -> None:
+    """It is told as not checked, never as healthy."""
+    with leak_apart() as pid:
+        words = ["--diagnose", "--interval", "0", "--netns", str(pid), "--json"]
+        done = subprocess.run([*as_another(), *anybody, *words], capture_output=True)
+        document = json.loads(done.stdout)
+        (missing,) = document["not_checked"]
+        assert (missing["rule"], missing["failure"]) == ("other-namespaces", True)
+        assert "to enter it takes root" in missing["reason"]
+        assert done.returncode == document["result"][0]["status"] == 3
+
+
+def test_no_such_network_namespace() -> None:
+    done = pynetstat_command("--diagnose", "--netns", "nosuch")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"pynetstat: no network namespace `nosuch'")
 
 
 # --explain
@@ -868,7 +945,7 @@ def test_no_python_call_per_row(tmp_path: Path) -> None:
         gc.disable()
         sys.setprofile(count)
         try:
-            diagnosis.judge(host.Host(options, Outcome()))
+            diagnosis.judge(options, Outcome())
         finally:
             sys.setprofile(None)
             gc.enable()

@@ -22,6 +22,7 @@ from ..table import Table
 from ..text import decode_nested
 from . import attempts, connections, interfaces, kernel, listeners, ports, routes, udp
 from .host import Host
+from .place import UNENTERED, sampled_hosts
 from .rule import SEVERITIES, Blind, Finding, Rule, Value, worst
 
 # The worst kinds first; among findings of one severity this is their order.
@@ -63,27 +64,51 @@ RULES: tuple[Rule, ...] = (
 
 
 class Judgement(NamedTuple):
-    """What all rules found, worst first, and the numbers they looked at."""
+    """What all rules found, worst first, the numbers they looked at, and the hosts: this machine,
+    or each network namespace of --netns."""
 
     findings: list[Finding]
     values: list[Value]
+    hosts: list[Host]
 
     @property
     def severity(self) -> str:
         return worst(finding.severity for finding in self.findings)
 
+    @property
+    def sockets(self) -> int:
+        return sum(len(table) for host in self.hosts for table in host.tables)
 
-def judge(host: Host) -> Judgement:
+    @property
+    def other_places(self) -> dict[Any, int]:
+        """The network namespaces of other processes where only our own was looked at, each with
+        the lowest pid in it."""
+        alone = len(self.hosts) == 1 and not self.hosts[0].given.netns
+        return self.hosts[0].other_places if alone else {}
+
+
+def judge(options: Options, outcome: Outcome) -> Judgement:
     findings: list[Finding] = []
     values: list[Value] = []
-    for rule in chosen_rules(host.given):
-        for one in applied(rule, host):
-            if isinstance(one, Value):
-                values.append(one)
-            else:
-                findings.append(one)
+    judged = []
+    for host in sampled_hosts(options, outcome):
+        judged.append(host)
+        for rule in chosen_rules(options):
+            if rule.whole_machine and options.netns == "all" and not host.place.own:
+                continue  # our own namespace, which is there too, has it
+            for one in applied(rule, host):
+                if isinstance(one, Value):
+                    values.append(one)
+                else:
+                    findings.append(one)
+    for what, why, _ in outcome.hidden:
+        if what == UNENTERED:
+            findings.append(
+                Finding("other-namespaces", "unknown", f"network namespace {why}", [], commands=[])
+            )
     order = list(SEVERITIES)
-    return Judgement(sorted(findings, key=lambda one: order.index(one.severity)), values)
+    findings.sort(key=lambda one: order.index(one.severity))
+    return Judgement(findings, values, judged)
 
 
 def chosen_rules(options: Options) -> list[Rule]:
@@ -118,12 +143,19 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
             means=rule.means,
             advice=rule.advice,
             thresholds=rule.thresholds,
-            commands=known_here(finding.commands or [], sys.platform),
+            commands=[*map(host.place.command, known_here(finding.commands or [], sys.platform))],
+            netns=place,
         )
 
+    place = host.place.label or None
     try:
+        if rule.whole_machine and not host.place.own:
+            raise Blind("it looks at the whole machine, not at one network namespace", never=True)
         for one in rule.check(host, rule.thresholds):
-            yield one._replace(rule=rule.name) if isinstance(one, Value) else complete(one)
+            if isinstance(one, Value):
+                yield one._replace(rule=rule.name, netns=place)
+            else:
+                yield complete(one)
     except Blind as blind:
         severity = "skipped" if blind.never else "unknown"
         yield complete(Finding("", severity, str(blind), [], commands=[]))
@@ -136,7 +168,7 @@ def diagnose(options: Options) -> list[Finding]:
     """What is found, worst first; a rule that could not check is there as "unknown", or as
     "skipped" if it never can in this place."""
     fitting(options)
-    found = judge(Host(options, Outcome(library=True))).findings
+    found = judge(options, Outcome(library=True)).findings
     return [Finding(*map(decode_nested, finding)) for finding in found]
 
 
@@ -149,24 +181,23 @@ def show_diagnosis(
     """Sample, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
     progress(f"Taking two samples, {options.interval:g} s apart ...")
-    host = Host(options, Outcome(each_message_once(warn), progress))
-    progress("Comparing ...")
-    judgement = judge(host)
+    outcome = Outcome(each_message_once(warn), progress)
+    judgement = judge(options, outcome)
     progress("")
     status = SEVERITIES[judgement.severity]
-    if not status and host.outcome.errors:  # a table that broke off
+    if not status and outcome.errors:  # a table that broke off
         status = SEVERITIES["unknown"]
     if options.format == "openmetrics":
         from .metrics import diagnosis_metrics
 
-        pieces = diagnosis_metrics(judgement, host, status)
+        pieces = diagnosis_metrics(judgement, status)
     elif options.structured:
-        whole = finding_sections(judgement, host, status)
-        pieces = formats.find_renderer(options)(whole, options, host.outcome.incomplete)
+        whole = finding_sections(judgement, options, status)
+        pieces = formats.find_renderer(options)(whole, options, outcome.incomplete)
     else:
         from .report import report
 
-        pieces = report(judgement, host, out)
+        pieces = report(judgement, options, outcome, out)
     for piece in pieces:
         put(out, piece)
     put(out, flush=True)
@@ -187,7 +218,8 @@ def each_message_once(warn: Callable[[str], None]) -> Callable[[str], None]:
 
 # What the diagnosis heeds, and what asks for no more than it does anyway (-anpW)
 USED = {
-    "filter", "state", "port", "pid", "program", "user", "root", "source", "interval", "format",
+    "filter", "state", "port", "pid", "program", "user", "root", "source", "netns", "interval",
+    "format",
     "columns", "header", "ignore", "limit", "perfdata",
     "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip
@@ -213,7 +245,7 @@ def fitting(options: Options) -> None:
 
 class Result(NamedTuple):
     """The whole in short. `seconds` lie between the samples; `other_netns` are network namespaces
-    that were not looked at."""
+    that were not looked at, where only our own was."""
 
     status: int
     severity: str
@@ -225,32 +257,35 @@ class Result(NamedTuple):
 
 
 class NotChecked(NamedTuple):
-    """A rule that could not be checked, and why. `failure`: it should have been possible."""
+    """A rule that could not be checked, and why. `failure`: it should have been possible. `netns`
+    names the network namespace; null for our own."""
 
     rule: str
     reason: str | None = None
     failure: bool | None = None
+    netns: str | None = None
 
 
 def listing(name: str, record: Any) -> Listing:
     return Listing(name, record, lambda *_: iter(()), lambda _: (), lambda _: "")
 
 
-def finding_sections(judgement: Judgement, host: Host, status: int) -> Iterator[Section]:
+def finding_sections(judgement: Judgement, options: Options, status: int) -> Iterator[Section]:
     from .report import headline
 
     found = [one for one in judgement.findings if one.severity not in ("unknown", "skipped")]
     blind = [one for one in judgement.findings if one.severity in ("unknown", "skipped")]
     severity = {0: "ok", 1: "warning", 2: "critical", 3: "unknown"}[status]
-    sockets = sum(map(len, host.tables))
-    summary = headline(judgement.findings)
-    seconds, places = round(host.seconds, 3), len(host.other_places)
-    result = Result(status, severity, summary, seconds, sockets, len(found), places)
-    if not host.given.columns:
+    seconds = round(max((host.seconds for host in judgement.hosts), default=0.0), 3)
+    summary, others = headline(judgement.findings), len(judgement.other_places)
+    result = Result(status, severity, summary, seconds, judgement.sockets, len(found), others)
+    if not options.columns:
         yield Section(listing("result", Result), iter([finding_table(Result, [result])]))
     yield Section(listing("findings", Finding), iter([finding_table(Finding, found)]))
-    if not host.given.columns:
-        rows = [NotChecked(one.rule, one.summary, one.severity == "unknown") for one in blind]
+    if not options.columns:
+        rows = [
+            NotChecked(one.rule, one.summary, one.severity == "unknown", one.netns) for one in blind
+        ]
         yield Section(listing("not_checked", NotChecked), iter([finding_table(NotChecked, rows)]))
         yield Section(listing("values", Value), iter([finding_table(Value, judgement.values)]))
 

@@ -24,45 +24,59 @@ from ..plan import Plan
 from ..run import Run, unowned
 from ..table import Table
 from .counters import Counters
+from .place import HERE, Place
 from .program import Process, process
 from .rule import UNSEEN, Blind, Owner
-
-sleep = time.sleep
-
-
-ATTEMPTS = 0.05  # seconds between the samples of attempts to connect, while some fail
-
 
 USUAL_TABLES = {253, 254, 255}  # default, main, local
 DISCARDING = ("blackhole", "unreachable", "prohibit")
 
 
 class Host:
-    """The machine in two samples, `seconds` apart."""
+    """The machine, or one network namespace of it, in two samples that lie `seconds` apart: the
+    first is taken now, the second by end().
 
-    def __init__(self, options: Options, outcome: Outcome) -> None:
-        plan = Plan(socket_options(options))
+    `place` is where the host is; its sockets are `tables`, or where these are None are read now.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        outcome: Outcome,
+        place: Place = HERE,
+        tables: list[Table] | None = None,
+    ) -> None:
+        plan = Plan(socket_options(options).replace(netns=None))
         self.given, self.options, self.outcome = options, plan.options, outcome
+        self.place = place
         self.proc = Proc(options.root, outcome.error)
         self.processes: dict[int, Process] = {}
         self.lossy = False  # set by the rule about retransmissions
-        start = time.monotonic()
+        self.start = time.monotonic()
         self.before = Counters(options.root)
         self.blind: str | None = None
-        run = Run(plan, self.proc, outcome)
-        self.tables = self.gather(run)
-        if run.owners:
-            outcome.unowned = sum(map(unowned, self.tables))
-            outcome.owner_reasons = run.owners.reasons()
+        self.tables = self.own_tables(plan) if tables is None else tables
         own = self.proc.own
         self.no_infos = "" if own else "the kernel tells it of its own network namespace alone"
         self.first = self.sample()
         self.attempts: Counter[tuple[str, int, int]] = Counter()
-        self.wait(start + options.interval)
+        self.failed = Counters.failed_attempts(self.proc) if own else ""
+        self.attempts_seen: set[int] = set()
+
+    def end(self) -> None:
+        """Take the second sample."""
         self.last = self.sample()
         self.infos_span = self.last.taken - self.first.taken
-        self.after = Counters(options.root)
-        self.seconds = time.monotonic() - start
+        self.after = Counters(self.proc.root)
+        self.seconds = time.monotonic() - self.start
+
+    def own_tables(self, plan: Plan) -> list[Table]:
+        run = Run(plan, self.proc, self.outcome)
+        tables = self.gather(run)
+        if run.owners:
+            self.outcome.unowned = sum(map(unowned, tables))
+            self.outcome.owner_reasons = run.owners.reasons()
+        return tables
 
     def sample(self) -> Sample:
         """struct tcp_info of the open connections; empty where the kernel does not tell it."""
@@ -73,27 +87,19 @@ class Host:
                 self.no_infos = f"tcp_info by netlink: {reason(error)}"
         return Sample()
 
-    def wait(self, end: float) -> None:
-        """Until the second sample. While attempts to connect fail, look where they go: most of
-        them are over before anybody could see them otherwise."""
-        rest = end - time.monotonic()
-        if not self.proc.own or rest <= 2 * ATTEMPTS:
-            sleep(max(rest, 0))
+    def sample_attempts(self) -> None:
+        """While attempts to connect fail, note where they go: most of them are over before the
+        second sample."""
+        if Counters.failed_attempts(self.proc) == self.failed:
             return
-        failed = Counters.failed_attempts(self.proc)
-        seen: set[int] = set()
-        while (rest := end - time.monotonic()) > 0:
-            sleep(min(ATTEMPTS, rest))
-            if Counters.failed_attempts(self.proc) == failed:
-                continue
-            try:
-                found = attempts()
-            except OSError:
-                continue
-            for inode, *place in found:
-                if inode not in seen:
-                    seen.add(inode)
-                    self.attempts[tuple(place)] += 1  # type: ignore[index]
+        try:
+            found = attempts()
+        except OSError:
+            return
+        for inode, *destination in found:
+            if inode not in self.attempts_seen:
+                self.attempts_seen.add(inode)
+                self.attempts[tuple(destination)] += 1  # type: ignore[index]
 
     @property
     def span(self) -> float:
@@ -362,6 +368,7 @@ def socket_options(options: Options) -> Options:
         numeric_hosts=True,
         numeric_ports=True,
         numeric_users=True,
+        netns=options.netns,
         **{name: getattr(options, name) for name in kept},
     )
 

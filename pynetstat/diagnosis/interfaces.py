@@ -196,6 +196,7 @@ def softnet_drops(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 SOFTNET_DROPS = Rule(
     "softnet-drops",
     softnet_drops,
+    whole_machine=True,
     limits=(Limit("dropped", 10, "from {:,} packets between the samples"),),
     means=(
         "Packets came in faster than the processors could look at them, and were dropped before"

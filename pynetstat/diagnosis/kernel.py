@@ -74,6 +74,7 @@ def waiting(host: Host) -> list[dict[str, Any]]:
 MEMORY_PRESSURE = Rule(
     "memory-pressure",
     memory_pressure,
+    whole_machine=True,
     limits=(
         Limit(
             "pressures",

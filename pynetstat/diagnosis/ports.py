@@ -359,6 +359,7 @@ def orphans(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 ORPHANS = Rule(
     "orphans",
     orphans,
+    whole_machine=True,
     limits=(
         Limit("orphans", 1000, "from {:,} closed connections without a program"),
         Limit("stuck", 100, "or {:,} whose last data the other end does not take"),

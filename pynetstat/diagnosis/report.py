@@ -8,9 +8,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..options import Options
+from ..outcome import Outcome
 from ..text import safe
-from .host import Host
-from .rule import Blind, Finding, plural, worst
+from .rule import Finding, plural, worst
 
 if TYPE_CHECKING:
     from . import Judgement
@@ -21,13 +22,20 @@ WIDTH = 100
 INDENT = 4
 
 
-def report(judgement: Judgement, host: Host, out: BinaryIO) -> Iterator[bytes]:
+def report(
+    judgement: Judgement, options: Options, outcome: Outcome, out: BinaryIO
+) -> Iterator[bytes]:
     """The first line is the whole in short, as a monitoring system shows it."""
     page, findings = Page(out), judgement.findings
     first = page.painted(severity_of(findings), headline(findings))
-    if host.given.perfdata:
+    if options.perfdata:
         first += f" | {performance(judgement)}"
-    lines = [first, *page.findings(findings), *page.unknown(findings), *page.footing(host)]
+    lines = [
+        first,
+        *page.findings(findings),
+        *page.unknown(findings),
+        *page.footing(judgement, outcome),
+    ]
     yield "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")
 
 
@@ -41,7 +49,7 @@ def headline(findings: Sequence[Finding]) -> str:
     unknown = uncheckable([one for one in findings if one.severity == "unknown"])
     if not bad:
         return unknown or "OK: nothing wrong was found"
-    text = f"{bad[0].severity.upper()}: {safe(bad[0].summary)}"
+    text = f"{bad[0].severity.upper()}: {where(bad[0])}{safe(bad[0].summary)}"
     for severity in ("critical", "warning"):
         rules = dict.fromkeys(one.rule for one in bad[1:] if one.severity == severity)
         text += f"; also {severity.upper()}: {', '.join(rules)}" if rules else ""
@@ -56,6 +64,10 @@ def uncheckable(findings: Sequence[Finding]) -> str:
     return f"UNKNOWN: {named} could not be checked ({safe(findings[0].summary)})"
 
 
+def where(finding: Finding) -> str:
+    return f"in network namespace {safe(finding.netns)}: " if finding.netns else ""
+
+
 def performance(judgement: Judgement) -> str:
     """'close-wait-leak.sockets'=9;20;1000 ..., as the plugins of Nagios and Icinga give it."""
 
@@ -65,7 +77,9 @@ def performance(judgement: Judgement) -> str:
     words = []
     for one in judgement.values:
         limits = f"{number(one.warning)};{number(one.critical)}".rstrip(";")
-        text = f"'{one.rule}.{one.name}'={number(one.value)}"
+        name = f"{one.netns}/{one.rule}" if one.netns else one.rule
+        name = safe(f"{name}.{one.name}").replace("'", "?").replace("=", "?")
+        text = f"'{name}'={number(one.value)}"
         words.append(f"{text};{limits}" if limits else text)
     return " ".join(words)
 
@@ -88,7 +102,10 @@ class Page:
             if finding.severity in ("unknown", "skipped"):
                 continue
             yield ""
-            yield self.painted(finding.severity, f"{finding.severity.upper()} {finding.rule}")
+            title = f"{finding.severity.upper()} {finding.rule}"
+            if finding.netns:
+                title += f" in network namespace {safe(finding.netns)}"
+            yield self.painted(finding.severity, title)
             yield from self.wrapped(safe(finding.summary), " " * INDENT)
             yield ""
             if finding.evidence:
@@ -105,10 +122,11 @@ class Page:
             ("unknown", "UNKNOWN: these rules could not check"),
             ("skipped", "Not checked, since this place does not tell it"),
         ):
-            reasons: dict[str, list[str]] = {}
+            reasons: dict[str, dict[str, None]] = {}
             for finding in findings:
                 if finding.severity == severity:
-                    reasons.setdefault(finding.summary, []).append(finding.rule)
+                    text = f"{where(finding) if severity == 'unknown' else ''}{finding.summary}"
+                    reasons.setdefault(text, {})[finding.rule] = None
             if reasons:
                 yield ""
                 yield from (self.painted(severity, line) for line in self.wrapped(title, ""))
@@ -155,26 +173,25 @@ class Page:
             more = f"and {left:,} more " if left else ""
             yield f"{' ' * INDENT}{more}(--json has everything)"
 
-    def footing(self, host: Host) -> Iterator[str]:
+    def footing(self, judgement: Judgement, outcome: Outcome) -> Iterator[str]:
         yield ""
-        sockets = plural(sum(map(len, host.tables)), "socket")
-        text = (
-            f"{sockets}, in two samples within {host.seconds:.1f} s. A longer interval sees more:"
-        )
+        text = plural(judgement.sockets, "socket")
+        if any(host.given.netns for host in judgement.hosts):
+            text += f" in {plural(len(judgement.hosts), 'network namespace')}"
+        seconds = max((host.seconds for host in judgement.hosts), default=0.0)
+        text += f", in two samples within {seconds:.1f} s. A longer interval sees more:"
         yield from self.wrapped(f"{text} `--interval 10`.", "")
-        for missing in host.outcome.incomplete():
+        for missing in outcome.incomplete():
             if missing["what"] == "owner":
                 text = f"{plural(missing['count'], 'socket')} of programs that are not known:"
                 text += f" {missing['reason']}."
                 if hasattr(os, "geteuid") and os.geteuid():
                     text += " With `sudo` they are named."
                 yield from self.wrapped(text, "")
-        if host.other_places:
-            text = f"{plural(len(host.other_places), 'other network namespace')} (containers, ...)"
-            text += " were not looked at."
-            pid = min(host.other_places.values())
-            text += f" `sudo nsenter -t {pid} -n pynetstat --diagnose` looks into that of"
-            text += f" {safe(host.who((pid, name_of(host, pid))))}."
+        if others := judgement.other_places:
+            text = f"{plural(len(others), 'other network namespace')} (containers, ...)"
+            text += " was" if len(others) == 1 else " were"
+            text += " not looked at. `sudo pynetstat --diagnose --netns all` looks at all."
             yield from self.wrapped(text, "")
         yield from self.wrapped(
             "`pynetstat --explain WORD` tells more: of a rule and its limits, of a state like"
@@ -212,13 +229,6 @@ class Cells:
 
 def table_width(columns: Sequence[Cells]) -> int:
     return sum(one.width + 2 for one in columns) - 2
-
-
-def name_of(host: Host, pid: int) -> str | None:
-    try:
-        return host.content(f"{pid}/comm").strip()
-    except Blind:
-        return None
 
 
 def is_known(value: Any) -> bool:

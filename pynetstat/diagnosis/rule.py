@@ -23,7 +23,8 @@ class Finding(NamedTuple):
     `severity` is critical, warning or information. It is unknown where the rule could not
     check, and skipped where it never can in this place; then `summary` is the reason.
     `evidence` is rows with the same keys. `commands` show more or mend it. `thresholds` are the
-    limits that the rule compares with, by name.
+    limits that the rule compares with, by name. `netns` names the network namespace; it is None
+    for our own.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class Finding(NamedTuple):
     advice: str | None = None
     commands: list[str] | None = None
     thresholds: dict[str, float] | None = None
+    netns: str | None = None
 
 
 class Value(NamedTuple):
@@ -44,6 +46,7 @@ class Value(NamedTuple):
     value: float
     warning: float | None = None
     critical: float | None = None
+    netns: str | None = None
 
 
 def value(
@@ -80,7 +83,8 @@ class Rule(NamedTuple):
     """A kind of trouble: how it is found, and what a person needs to know about it.
 
     `check(host, limits)` yields findings and the values it looked at; the rule's name, means,
-    advice and thresholds are filled in by whoever calls it.
+    advice and thresholds are filled in by whoever calls it. With `whole_machine` it looks at what
+    all network namespaces share, and is checked in our own only.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Rule(NamedTuple):
     causes: str
     advice: str
     limits: tuple[Limit, ...] = ()
+    whole_machine: bool = False
 
     @property
     def thresholds(self) -> dict[str, float]:

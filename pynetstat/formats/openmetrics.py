@@ -68,7 +68,7 @@ class Family:
 
 
 def escaped_label(label: str) -> str:
-    """A label that no terminal obeys, between quotes."""
+    """A label's value as it stands between quotes, without control characters."""
     return cleaned(label).replace("\\", "\\\\").replace('"', '\\"')
 
 
