@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,12 @@ from pathlib import Path
 import etc
 import pytest
 import record
-from conftest import can_unshare
+from conftest import can_unshare, pynetstat
 
-from pynetstat.cli import main, manpage
+from pynetstat.cli import main, manpage, topics
+from pynetstat.diagnosis import RULES
+from pynetstat.stages.filters.grammar import TERMS
+from pynetstat.stages.filters.terms import STATES
 
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / ".docs").glob("*.md"))]
@@ -134,22 +138,50 @@ def test_the_python_example_runs() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_man_page_is_made_from_the_option_table() -> None:
-    page = "\n".join(manpage.page()) + "\n"
-    assert (TOP / "pynetstat" / "pynetstat.1").read_text("utf-8") == page, (
-        "python -m pynetstat.cli.manpage > pynetstat/pynetstat.1"
-    )
+@pytest.mark.parametrize("name", manpage.PAGES)
+def test_a_man_page_is_made_from_the_tables(name: str) -> None:
+    page = "\n".join(manpage.PAGES[name]()) + "\n"
+    assert (TOP / "pynetstat" / name).read_text("utf-8") == page, "python -m pynetstat.cli.manpage"
 
 
-def test_the_man_page_is_one() -> None:
+@pytest.mark.parametrize("name", manpage.PAGES)
+def test_a_man_page_is_one(name: str) -> None:
     if shutil.which("man") is None:
         pytest.skip("man is not here")
     done = subprocess.run(
-        ["man", "--warnings", "-l", str(TOP / "pynetstat" / "pynetstat.1")],
+        ["man", "--warnings", "-l", str(TOP / "pynetstat" / name)],
         capture_output=True, text=True, env={**os.environ, "MANWIDTH": "80"},
     )  # fmt: skip
-    assert done.returncode == 0 and "-apA inet" in done.stdout
+    assert done.returncode == 0 and "pynetstat" in done.stdout
     assert "warning" not in done.stderr, done.stderr
+
+
+def test_the_manual_has_every_field_state_and_rule() -> None:
+    text = "".join(page.read_text("utf-8") for page in (TOP / "pynetstat").glob("*.[17]"))
+    text = text.replace("\\-", "-")
+    schema = json.loads((TOP / "pynetstat" / "schema.json").read_text("utf-8"))
+    for name in topics.LISTINGS.values():
+        for field, said in schema["$defs"][name]["properties"].items():
+            assert f".B {field}\n" in text and said["description"], (name, field)
+    for rule in RULES:
+        assert f'.SS "{rule.name}"' in text
+    assert all(state in text for state in STATES) and all(f".B {term}\n" in text for term in TERMS)
+
+
+@pytest.mark.parametrize("topic", topics.TOPICS)
+@pytest.mark.parametrize("columns", ["50", "80", "200"])
+def test_help_on_a_topic(topic: str, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    done = pynetstat("--help", topic)
+    lines = done.stdout.decode().splitlines()
+    assert (done.returncode, done.stderr) == (0, b"") and len(lines) > 5
+    assert max(map(len, lines)) <= 80
+
+
+def test_no_help_on_what_there_is_not() -> None:
+    done = pynetstat("--help", "filtres")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"pynetstat: no help on `filtres'; did you mean `filters'?\n"
 
 
 def test_no_path_of_a_machine_anywhere() -> None:

@@ -26,13 +26,13 @@ PROTOCOL = BY_NAME["protocol"]
 class End(Exception):
     """The command line ends the program, with this exit status.
 
-    `show` is what is printed: "help", "version", the short "usage" after the message, or nothing
-    but the message.
+    `show` is what is printed: "help" (on a `topic`, if one was named), "version", the short
+    "usage" after the message, or nothing but the message.
     """
 
-    def __init__(self, status: int, message: str = "", show: str = "") -> None:
+    def __init__(self, status: int, message: str = "", show: str = "", topic: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.show = status, message, show
+        self.status, self.message, self.show, self.topic = status, message, show, topic
 
 
 class Reading:
@@ -56,6 +56,8 @@ class Reading:
         try:
             manners = other_manners(argv, self.system)
             for word in option_words(argv, OWN, self.strict, manners, self.ignored):
+                if word.name == "help":
+                    raise End(0, show="help", topic=topic_of(argv))
                 yield from self.act(word)
         except Bad as bad:
             raise End(3, f"{bad}{hint(bad)}", "usage") from bad
@@ -70,8 +72,6 @@ class Reading:
             raise End(3, message, "usage")
 
     def act(self, word: Word) -> Iterator[str]:
-        if word.name == "help":
-            raise End(0, show="help")
         if word.name == "?":
             raise End(3, show="usage")
         if word.name == "version":
@@ -133,6 +133,13 @@ class Reading:
                 yield "Too much address family arguments."
                 return
             self.say(PROTOCOL, name)
+
+
+def topic_of(argv: Sequence[str]) -> str:
+    """`--help filters` -> filters: what follows a --help or -h at the end of the line."""
+    if len(argv) < 2 or not argv[-2].startswith("-") or argv[-1].startswith("-"):
+        return ""
+    return argv[-1] if argv[-2] == "-h" or "--help".startswith(argv[-2]) else ""
 
 
 def other_manners(argv: Sequence[str], system: str) -> Manners | None:
