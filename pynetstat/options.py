@@ -69,6 +69,7 @@ class Options:
     interval: float
     rounds: int | None
     events: bool
+    watch: bool
     save: str | None
     diff: str | None
     fail_on_change: bool

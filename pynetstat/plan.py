@@ -307,6 +307,23 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),
     ("events", lambda options: not options.columns, "an event has its whole row"),
     ("events", lambda options: not options.fail_if_empty, "--fail-if-empty is about rows"),
+    ("watch", lambda options: options.format == "classic", "a screen has no format"),
+    ("watch", lambda options: not options.count_by, "g on the screen groups the rows"),
+    ("watch", lambda options: not options.columns, "the screen has columns of its own"),
+    ("watch", lambda options: not options.rounds, "q ends it; leave --count out"),
+    (
+        "watch",
+        lambda options: not (options.events or options.save or options.diff),
+        "events and snapshots are printed; leave --watch out",
+    ),
+    ("watch", lambda options: not options.fail_if_empty, "--fail-if-empty is about a listing"),
+    ("watch", lambda options: options.header, "the screen always has a header"),
+    (
+        "watch",
+        lambda options: not (options.details or options.tcp_info or options.memory),
+        "Enter on the screen shows them",
+    ),
+    ("watch", lambda options: options.lsof is None and not options.layout, "it has one layout"),
     ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),
     ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (

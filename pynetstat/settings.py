@@ -372,6 +372,12 @@ SETTINGS = (
     ),
     Setting(
         AGAIN,
+        "--watch",
+        "A live screen of sockets with their rates, of interfaces (-i) or of counters (-s).",
+        reach=OUTPUT,
+    ),
+    Setting(
+        AGAIN,
         "--events",
         "What opens, closes and changes, instead of the list again; brings -c.",
         reach=OUTPUT,

@@ -142,6 +142,10 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
         return show_diagnosis
+    if given["watch"]:
+        from ..overtime.screen import show_screen
+
+        return show_screen
     if given["events"]:
         from ..overtime.events import show_events as show_events
 
