@@ -22,6 +22,9 @@ class Misuse(ValueError):
     """Options that make no sense; the text says what is wrong and what would be right."""
 
 
+EVERY_FIELD = ("all",)  # --columns all
+
+
 class Options:
     """Every option by the name that the command line and the API share; frozen.
 
@@ -83,6 +86,7 @@ class Options:
     # how it is printed
     format: str
     columns: tuple[str, ...]
+    color: str
     sort: tuple[str, ...]
     header: bool
     layout: str

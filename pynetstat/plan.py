@@ -7,7 +7,7 @@ from collections.abc import Callable
 from . import collectors
 from .kernel.sockdiag import TOLD_ALIKE
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
-from .options import LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
+from .options import EVERY_FIELD, LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 from .table import names_of
 
@@ -31,7 +31,8 @@ class Plan:
         self.filter = self.early = self.late = None
         if options.layout or options.lsof is not None:
             options = in_layout(options)
-        fields = {*options.columns, *options.sort_keys, *options.count_by}
+        fields = {*options.sort_keys, *options.count_by}
+        fields.update(() if options.columns == EVERY_FIELD else options.columns)
         implied: dict[str, Any] = {}
         if options.filtered:
             from .stages.filters import from_options
@@ -72,7 +73,8 @@ class Plan:
             if listing.name != "sockets":
                 continue
             if self.options.structured:
-                read |= set() if self.options.columns else set(listing.record._fields)
+                chosen = self.options.columns not in ((), EVERY_FIELD)
+                read |= set() if chosen else set(listing.record._fields)
             else:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
@@ -91,7 +93,7 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
     from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
 
     names = {name: None for name in KINDS if name in fields}
-    if options.structured and options.columns:
+    if options.structured and options.columns not in ((), EVERY_FIELD):
         whole = [name for name in whole if name in fields]
     for name in whole:
         names |= dict.fromkeys(TCP_NAMES if name == "tcp_info" else MEMORY_NAMES)
@@ -283,6 +285,14 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
     return has_holders(options) and bool(there) and options.source != "proc"
 
 
+def drawn_as_table(options: Options) -> bool:
+    """True if the rows are a table for a terminal: with --columns, or in a format of tabulate's
+    that nobody renders."""
+    from .formats import terminal_table
+
+    return terminal_table(options)
+
+
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
 METRICS = ("openmetrics", "prometheus")
@@ -324,6 +334,11 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "Enter on the screen shows them",
     ),
     ("watch", lambda options: options.lsof is None and not options.layout, "it has one layout"),
+    (
+        "color",
+        lambda options: options.color != "always" or options.watch or drawn_as_table(options),
+        "tables for terminals alone (--format simple, ...) have colours",
+    ),
     ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),
     ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (
@@ -377,7 +392,8 @@ def check_filter(chosen: Any, listings: list[Listing]) -> None:
 def check_names(plan: Plan) -> None:
     """Misuse for a field that no listing has, and for a name that -n leaves out."""
     options = plan.options
-    names = [*options.columns, *options.sort_keys]
+    columns = () if options.columns == EVERY_FIELD else options.columns
+    names = [*columns, *options.sort_keys]
     if not names:
         return
     records = [listing.record for listing in plan.listings]

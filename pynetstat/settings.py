@@ -306,7 +306,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--columns",
-        "These fields of the records, in this order.",
+        "These fields of the records, in this order; `all` for every field in a table.",
         "fields",
         metavar="FIELD,...",
         reach=OUTPUT,
@@ -319,6 +319,17 @@ SETTINGS = (
         "fields",
         metavar="FIELD,...",
         example="-recv_q,local_port",
+    ),
+    Setting(
+        PRINT,
+        "--color",
+        "States and findings in colour: auto (on a terminal), always or never. netstat's own text"
+        " has no colour.",
+        "choice",
+        default="auto",
+        words=("auto", "always", "never"),
+        reach=OUTPUT,
+        example="always",
     ),
     Setting(
         PRINT,

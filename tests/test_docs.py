@@ -26,7 +26,13 @@ PAGES = [TOP / "README.md", *sorted((TOP / ".docs").glob("*.md"))]
 DOCS = "\n".join(page.read_text("utf-8") for page in PAGES)
 ARTICLE = Path(__file__).parent / "captures" / "article"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL)
-FOREIGN = {"--strict", "--target", "--global", "--damaged", "--collector"}  # of pip, pipx, tests/fuzz.py
+FOREIGN = {
+    "--strict",
+    "--target",
+    "--global",
+    "--damaged",
+    "--collector",
+}  # of pip, pipx, tests/fuzz.py
 
 
 def known_options() -> set[str]:

@@ -71,6 +71,7 @@ ALONE = {
     "format": "-tan --format csv",
     "json": "-tan --json",
     "columns": "-tan --columns proto,local_port",
+    "color": "-tan --columns state,inode --color always",
     "sort": "-tan --sort -local_port",
     "header": "-tan --no-header",
     "count_by": "-tan --count-by state",

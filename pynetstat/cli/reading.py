@@ -50,6 +50,7 @@ class Reading:
         self.said: dict[str, tuple[Setting, Any]] = {}
         self.modes = 0
         self.ignored: list[str] = []  # operands
+        self.unfinished: tuple[Setting, int] | None = None  # `--columns proto, state`
 
     def read(self, argv: Sequence[str]) -> Iterator[str]:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
@@ -91,7 +92,10 @@ class Reading:
         before = self.value(setting)
         value: Any = text
         if setting.many:
-            value = (*before, *(one for one in (text or "").split(",") if one))
+            words = [word.strip() for word in (text or "").split(",")]
+            value = (*before, *filter(None, words))
+            if setting.netstat is None and words[-1] == "" != text:
+                self.unfinished = setting, len(self.ignored)
         elif setting.kind == "count":
             value = before + 1
         elif setting.kind == "flag":
@@ -101,7 +105,14 @@ class Reading:
         self.modes += setting.field in MODES
 
     def settle(self) -> None:
-        """Letters of other systems whose meaning depends on the rest of the line."""
+        """Lists with a blank after a comma; letters of other systems whose meaning depends on the
+        rest of the line."""
+        while self.unfinished and len(self.ignored) > self.unfinished[1]:
+            (setting, at), self.unfinished = self.unfinished, None
+            word = self.ignored.pop(at)
+            self.say(setting, word)
+            if word.endswith(","):
+                self.unfinished = setting, at
         for name, text in self.later:
             if name == "-I":
                 for field in ("interfaces", "all"):

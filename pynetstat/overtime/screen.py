@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+from ..formats.colour import STATES, in_colour
 from ..options import Misuse, Options
 from ..outcome import ignore
 from ..plan import Plan
@@ -34,11 +35,6 @@ KEYS = (
 )
 FOOTER = "q quit  space pause  / filter  s sort  r reverse  g group  enter details  ? help"
 MARKS = {NEW: "green", CHANGED: "yellow", GONE: "red"}
-STATES = {
-    "LISTEN": "cyan", "CLOSE_WAIT": "bright_red", "TIME_WAIT": "bright_black",
-    "SYN_SENT": "magenta", "SYN_RECV": "magenta", "FIN_WAIT1": "yellow", "FIN_WAIT2": "yellow",
-    "LAST_ACK": "yellow", "CLOSING": "yellow",
-}  # fmt: skip
 
 
 def show_screen(
@@ -58,6 +54,8 @@ def show_screen(
     except ImportError:
         raise Misuse(MISSING) from None
     gc.enable()  # the entry point turned it off
+    if not in_colour(options.color, True):
+        os.environ["NO_COLOR"] = "1"  # which textual heeds
     app.run(mouse=False)
     return int(app.return_code or 0)
 
@@ -124,6 +122,7 @@ def screen(source: Source) -> Any:
 
         def style_of(self, row: Row, number: int) -> Style:
             colour = MARKS.get(row.mark) or STATES.get(str(row.values.get("state")))
+            colour = {"grey": "bright_black"}.get(colour or "", colour)
             return Style(color=colour, reverse=number == self.chosen, strike=row.mark == GONE)
 
         def move(self, rows: int) -> None:
