@@ -242,7 +242,7 @@ def test_a_table_has_the_columns_of_netstat() -> None:
     ]
     interfaces = printed("-i", *TABLE, "--format", "simple").splitlines()
     assert interfaces[0].split()[:4] == ["ifname", "mtu", "rx_packets", "rx_errors"]
-    assert any(line.split()[:3] == ["eth1", "1500", "253744"] for line in interfaces)
+    assert any(line.split()[:2] == ["eth1", "253744"] for line in interfaces)
 
 
 def test_a_table_of_every_field() -> None:
