@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import collectors
-from .kernel.sockdiag import TOLD_ALIKE
+from .kernel.sockdiag import TIMED, TOLD_ALIKE, TOLD_WITH_USERS
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
 from .options import LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
@@ -60,13 +60,16 @@ class Plan:
         self.listings = listings_found(self.options)
         check(self)
         check_places(self.options)
-        if not self.alike(fields):
-            self.options = self.options.replace(dump=False)
-        elif self.filter:
+        read = self.fields_read(fields)
+        dump, users = read <= TOLD_ALIKE, read <= TOLD_WITH_USERS
+        if not dump:
+            timers = users and not read.isdisjoint(TIMED)
+            self.options = self.options.replace(dump=False, dump_users=users, dump_timers=timers)
+        if self.filter and users:
             self.options = self.options.replace(condition=self.filter.kernel)
 
-    def alike(self, fields: set[str]) -> bool:
-        """Are all fields that this run reads the same in the kernel's dump and in /proc?"""
+    def fields_read(self, fields: set[str]) -> set[str]:
+        """All fields of Internet sockets that this run reads."""
         read = set(fields)
         for listing in self.listings:
             if listing.name != "sockets":
@@ -76,7 +79,7 @@ class Plan:
             else:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
-        return read <= TOLD_ALIKE
+        return read
 
 
 RATES = frozenset({"rate_in", "rate_out"})

@@ -15,24 +15,37 @@ from . import netlink
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
-    from typing import Any, NamedTuple
+    from typing import Any, NamedTuple, TypeVar
 
     from ..options import Options
     from .proc import Proc
+
+    T = TypeVar("T")
 else:
     from ..tuples import NamedTuple
 
 SOCK_DIAG_BY_FAMILY = 20
 LISTEN = 10
 ALL = 0xFFE  # the states 1 (ESTABLISHED) to 11 (CLOSING)
-# The fields that are the same as in /proc. Not so the timers (in jiffies there) and the user of a
-# half-open connection. A listener's Send-Q is its limit here and 0 there: it is given as 0.
+# The fields that are the same as in /proc. Not so the user and the counter of a half-open
+# connection. A listener's Send-Q is its limit here and 0 there: it is given as 0.
 TOLD_ALIKE = frozenset(
     (
         *("proto", "family", "state", "local_address", "local_port", "local_host"),
         *("local_service", "remote_address", "remote_port", "remote_host", "remote_service"),
         *("recv_q", "send_q", "inode", "pid", "program", "processes", "owner", "context"),
     )
+)
+TIMED = frozenset(("timer", "timer_text"))
+# With these, where no connection is half-open: see socktimers. The last ones neither way tells.
+TOLD_WITH_USERS = (
+    TOLD_ALIKE
+    | TIMED
+    | {
+        *("uid", "user", "dev", "dual_stack", "accept_queue", "backlog", "listener", "autobound"),
+        *("local_addresses", "remote_addresses", "netns", "unit", "container", "pod"),
+        *("published_for", "details", "tcp_info", "memory", "rate_in", "rate_out"),
+    }
 )
 ROWS = 3000  # rows gathered into one table
 HELD = 40  # such tables held back until the kernel has said that the dump is complete: 10 MB
@@ -58,9 +71,10 @@ def tcp_sockets(
     The kernel walks the same tables in the same order as for /proc/net/tcp, so that what is
     printed is the same, byte for byte, for the fields of TOLD_ALIKE.
     """
-    if options.source != "netlink" and (options.source != "auto" or not options.dump):
+    asked = options.source == "netlink"
+    if not asked and (options.source != "auto" or not (options.dump or options.dump_users)):
         return None
-    if not proc.own:
+    if not proc.own or (options.foreign and not (asked or options.dump)):
         return None
     wanted, condition = states_asked(options), b""
     given: Any = options.condition
@@ -69,15 +83,22 @@ def tcp_sockets(
 
         wanted &= bytecode.states_of_condition(given)
         condition = bytecode.bytecode_attribute(given)
-    blocks = tcp_rows(version, wanted, condition=condition)
     try:
+        if options.dump_users:
+            from .socktimers import decode_with_users, with_users
+
+            users = with_users(version, wanted, condition, options.dump_timers, asked)
+            if users is None:
+                return None
+            return map(decode_with_users, to_the_end(outcome, users))
+        blocks = tcp_rows(version, wanted, condition=condition)
         held = list(islice(blocks, HELD))
     except OSError:
         return None
     return map(decode_messages, chain(held, to_the_end(outcome, blocks)))
 
 
-def to_the_end(outcome: Report, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def to_the_end(outcome: Report, blocks: Iterator[T]) -> Iterator[T]:
     """What is left of a long dump. Where that fails, rows have been given already: that some are
     missing is told."""
     try:
@@ -174,8 +195,7 @@ def tcp_rows(
         with netlink.connect(netlink.SOCK_DIAG) as link:
             yield from tcp_rows(version, states, link, protocol, condition)
             return
-    family = socket.AF_INET6 if version else socket.AF_INET
-    body = REQUEST.pack(family, protocol, 0, states) + condition
+    body = REQUEST.pack(family_of(version), protocol, 0, states) + condition
     parts: list[bytes] = []
     gathered = 0
     for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY):
@@ -187,6 +207,10 @@ def tcp_rows(
             parts, gathered = [], 0
     if parts:
         yield b"".join(parts)
+
+
+def family_of(version: str) -> int:
+    return socket.AF_INET6 if version else socket.AF_INET
 
 
 def cut_rows(answer: netlink.Answer) -> list[bytes]:

@@ -317,6 +317,10 @@ def from_netlink(
     for length, fields in tables:
         code = fields.pop("code")
         fields["state"] = list(map(STATES.__getitem__, code))
+        timing = fields.pop("timing", None)
+        if timing is not None:
+            fields["timer"] = partial(written_timers, timer, protocol, timing)
+            fields["timer_text"] = partial(written_timers, timer_text, protocol, timing)
         yield inet_table(protocol, version, length, **fields)
 
 
@@ -469,6 +473,14 @@ def decode_timers(
             protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
         )
     return list(map(found.__getitem__, triples))
+
+
+def written_timers(
+    written: Callable[..., Any], protocol: Protocol, timing: Sequence[Any]
+) -> list[Any]:
+    """Each distinct timer once: (kind, time in 1/100 s, retransmissions, probes)."""
+    found = {one: one and written(protocol, *one) for one in set(timing)}
+    return list(map(found.__getitem__, timing))
 
 
 def timer(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> Timer:
