@@ -19,7 +19,7 @@ from conftest import (
     pynetstat,
 )
 
-from pynetstat.kernel import netlink, sockdiag
+from pynetstat.kernel import bytecode, netlink, sockdiag
 from pynetstat.kernel.proc import Proc
 from pynetstat.options import Options
 from pynetstat.outcome import Outcome
@@ -154,6 +154,33 @@ def test_the_kernel_selects(ports: set[bytes]) -> None:
     assert listening is not None
     codes = b"".join(fields["code"] for _, fields in listening)
     assert set(codes) == {sockdiag.LISTEN}
+
+
+def test_one_walk_for_both_versions_gives_what_two_give(
+    ports: set[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tuple(bytecode.Ports("local", port, port) for port in map(int, ports))
+    condition = bytecode.bytecode_attribute(bytecode.Either(mine))
+    assert condition
+    rest: dict[str, list[bytes]] = {}
+    first = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
+    second = b"".join(rest["6"])
+    for found, version in ((first, ""), (second, "6")):
+        alone = sockdiag.tcp_rows(version, sockdiag.ALL, condition=condition)
+        assert identities(found) == identities(b"".join(alone))
+    assert first and bool(second) == HAS_IPV6
+    # Too many to be kept: IPv6 is asked for by itself.
+    monkeypatch.setattr(sockdiag, "HELD", 0)
+    rest.clear()
+    again = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
+    assert identities(again) == identities(first)
+    assert ("6" in rest) == (not HAS_IPV6)
+
+
+def identities(packed: bytes) -> list[bytes]:
+    """Family, state, ends and inode of each message."""
+    rows = [packed[at : at + sockdiag.LENGTH] for at in range(0, len(packed), sockdiag.LENGTH)]
+    return [row[16:18] + row[20:56] + row[84:88] for row in rows]
 
 
 def test_no_descriptor_is_left_open() -> None:

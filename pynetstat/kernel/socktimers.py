@@ -81,12 +81,15 @@ def timed_rows(version: str, states: int, condition: bytes) -> Iterator[Block]:
     with netlink.connect(netlink.SOCK_DIAG) as link:
         rows: list[bytes] = []
         counters: list[bytes] = []
+        gathered = 0
         for answer in netlink.dump(link, SOCK_DIAG_BY_FAMILY, body, SOCK_DIAG_BY_FAMILY):
             rows += cut_rows(answer)
-            counters += counters_of(answer)
-            if len(rows) >= ROWS:
+            found = counters_of(answer)
+            counters += found
+            gathered += sum(map(len, found)) // 2
+            if gathered >= ROWS:
                 yield b"".join(rows), b"".join(counters)
-                rows, counters = [], []
+                rows, counters, gathered = [], [], 0
         if rows:
             yield b"".join(rows), b"".join(counters)
 
