@@ -113,6 +113,8 @@ class Options:
     # what Plan decides
     tcp_states: tuple[str, ...] = ()  # with --lsof: which rows of tcp (Plan fills it)
     dump: bool = True  # may tcp sockets be read from the kernel's dump?
+    dump_users: bool = False  # the same with users, where no connection is half-open
+    dump_timers: bool = False  # and with timers
     condition: object = None  # what the kernel can check of the filter
 
     def __init__(self, **given: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import collectors
-from .kernel.sockdiag import TOLD_ALIKE
+from .kernel.sockdiag import TIMED, TOLD_ALIKE, TOLD_WITH_USERS
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
 from .options import EVERY_FIELD, LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
@@ -61,13 +61,16 @@ class Plan:
         self.listings = listings_found(self.options)
         check(self)
         check_places(self.options)
-        if not self.alike(fields):
-            self.options = self.options.replace(dump=False)
-        elif self.filter:
+        read = self.fields_read(fields)
+        dump, users = read <= TOLD_ALIKE, read <= TOLD_WITH_USERS
+        if not dump:
+            timers = users and not read.isdisjoint(TIMED)
+            self.options = self.options.replace(dump=False, dump_users=users, dump_timers=timers)
+        if self.filter and users:
             self.options = self.options.replace(condition=self.filter.kernel)
 
-    def alike(self, fields: set[str]) -> bool:
-        """Are all fields that this run reads the same in the kernel's dump and in /proc?"""
+    def fields_read(self, fields: set[str]) -> set[str]:
+        """All fields of Internet sockets that this run reads."""
         read = set(fields)
         for listing in self.listings:
             if listing.name != "sockets":
@@ -78,7 +81,7 @@ class Plan:
             else:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
-        return read <= TOLD_ALIKE
+        return read
 
 
 RATES = frozenset({"rate_in", "rate_out"})
@@ -88,7 +91,7 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
     """The fields of sock_diag's attributes that this run reads; the kernel is asked for no more."""
     rates = options.rates or not fields.isdisjoint(RATES)
     whole = [name for name in ("tcp_info", "memory") if getattr(options, name) or name in fields]
-    if not (rates or whole or fields):
+    if not (rates or whole or fields - TOLD_WITH_USERS):  # the import takes 3 ms
         return ()
     from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
 
@@ -379,6 +382,9 @@ def check_filter(chosen: Any, listings: list[Listing]) -> None:
     """Misuse where no listing has what a part of the filter reads."""
     for listing in listings:
         chosen.check(listing.record)
+    own = {name for listing in listings for name in listing.record._fields}
+    if not any(own.isdisjoint(part.fields) for part in chosen.parts):
+        return  # without the import that other names take: 3 ms
     known = {name for listing in listings for name in names_of(listing.record)}
     if "ifname" in known:
         known.add("dev")  # the interface by its other name

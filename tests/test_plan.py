@@ -49,6 +49,9 @@ def test_what_is_implied() -> None:
     assert Plan(Options(tcp=True, rounds=2)).options.continuous
     assert Plan(Options(tcp=True, interval=0.5)).options.continuous
     assert not Plan(Options(tcp=True, extend=1)).options.dump  # users of half-open connections
+    assert Plan(Options(tcp=True, extend=1)).options.dump_users
+    assert not Plan(Options(tcp=True, extend=1)).options.dump_timers
+    assert Plan(Options(tcp=True, format="json")).options.dump_timers
     assert Plan(Options(tcp=True, numeric_hosts=True, numeric_ports=True)).options.dump
 
 

@@ -75,7 +75,8 @@ def document(
             name, comma = listing.name, "\n"
         for table in tables:
             if isinstance(table, Table) and len(table):
-                yield (comma + objects(table, options, separator=",\n")).encode()
+                yield comma.encode()
+                yield objects(table, options, separator=",\n").encode()
                 comma = ",\n"
     missing = [{**one, "reason": valid(one["reason"])} for one in incomplete()]
     yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
@@ -123,8 +124,10 @@ def objects(
             pieces += repeat(same, len(table)), encoded_json(field)
             same = ", "
     pieces.append(repeat(same.removesuffix(", ") + "}" + separator, len(table)))
-    text = "".join(chain.from_iterable(zip(*pieces)))
-    return text if separator == "\n" else text.removesuffix(separator)
+    cells = list(chain.from_iterable(zip(*pieces)))
+    if separator != "\n":  # none after the last; to cut it from the text would copy 2 MB
+        cells[-1] = cells[-1].removesuffix(separator)
+    return "".join(cells)
 
 
 def encoded_json(field: Sequence[Any]) -> list[str]:
