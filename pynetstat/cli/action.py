@@ -107,6 +107,7 @@ def tell(text: str) -> None:
 def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
+    elsewhere = any(given[name] for name in ("host", "hosts", "inventory"))
     if word is not None:
         if diagnosis:
             raise Misuse("--diagnose and --explain exclude each other")
@@ -135,7 +136,17 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
     if given["save"] or given["diff"]:
         from ..overtime.snapshot import show_snapshot as show_snapshot
 
+        if elsewhere:
+            from functools import partial
+
+            from ..fleet.run import show_hosts
+
+            return partial(show_snapshot, show=show_hosts)
         return show_snapshot
+    if elsewhere:
+        from ..fleet.run import show_hosts
+
+        return show_hosts
     from ..run import show
 
     return show
