@@ -20,6 +20,7 @@ from conftest import can_unshare
 from conftest import pynetstat as run_command
 from machines import SSHD, Machines, machines
 from runner import invoke
+from test_schema import VALIDATOR
 
 from pynetstat.cli import main
 from pynetstat.fleet.check import Answer, Untrue
@@ -84,6 +85,7 @@ def test_records_of_many_hosts(here: Machines, many: int) -> None:
     )
     document = json.loads(text_of(done))
     assert document["incomplete"] == []
+    VALIDATOR.validate(document)
     rows = document["sockets"]
     assert rows == [{"host": name, **row} for name in names for row in own]
     for line in text_of(here.ask("-tln", "--format", "jsonl", "--host", names[-1])).splitlines():
@@ -144,7 +146,7 @@ def test_save_and_diff(here: Machines, tmp_path: Path) -> None:
     row = document["sockets"].pop()
     Path(saved).write_text(json.dumps(document))
     done = here.ask("-tln", "--host", "web1,web2", "--diff", saved, "--fail-on-change")
-    assert done.returncode == 1 and done.stdout.startswith(b"+ sockets: web2 tcp 127.0.0.1:")
+    assert done.returncode == 1 and done.stdout.startswith(b"+ sockets: web2 tcp ")
     document["sockets"].append({**row, "host": "silent"})
     Path(saved).write_text(json.dumps(document))
     done = here.ask("-tln", "--host", "web1,web2,silent", "--diff", saved)
@@ -158,6 +160,71 @@ def test_rounds(here: Machines) -> None:
     assert [(row["host"], row["round"]) for row in rows] == [
         ("web1", 1), ("web2", 1), ("web1", 2), ("web2", 2)
     ]  # fmt: skip
+
+
+LEAK = """
+import socket, sys, time
+server = socket.create_server(("127.0.0.1", 7000), backlog=50)
+kept = []
+for _ in range(25):
+    client = socket.create_connection(("127.0.0.1", 7000))
+    kept.append(server.accept()[0])
+    client.close()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def leak(here: Machines) -> Iterator[None]:
+    command = here.inside(sys.executable, "-c", LEAK)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+        assert program.stdout and program.stdout.readline() == b"ready\n"
+        yield
+        program.kill()
+
+
+def test_the_diagnosis_of_hosts(here: Machines, leak: None) -> None:
+    words = ("--diagnose", "--interval", "0.1")
+    done = here.ask(*words, "--host", "web1,silent,web2")
+    text = done.stdout.decode()
+    assert done.returncode == 1 and lines_about(done, "silent")
+    first = "WARNING: web1, web2; trouble on 2 of 3 hosts; 1 host gave no answer"
+    assert text.splitlines()[0] == first
+    assert text.count("WARNING close-wait-leak") == 2 and text.count("Restart the program") == 1
+    document = json.loads(here.ask(*words, "--host", "web1,web2", "--json").stdout)
+    VALIDATOR.validate(document)
+    assert [row["host"] for row in document["result"]] == ["web1", "web2"]
+    leaks = [row["host"] for row in document["findings"] if row["rule"] == "close-wait-leak"]
+    assert leaks == ["web1", "web2"]
+    columns = ("--format", "csv", "--columns", "host,rule")
+    done = here.ask(*words, "--host", "web1", *columns)
+    assert done.stdout.split()[:2] == [b"host,rule", b"web1,close-wait-leak"]
+
+
+def test_the_diagnosis_of_hosts_without_trouble(here: Machines) -> None:
+    words = ("--diagnose", "--interval", "0.1", "--port", "6379")
+    done = here.ask(*words, "--host", "web1")
+    assert done.returncode == 0 and done.stdout.startswith(b"OK: nothing wrong was found on 1 host")
+    done = here.ask(*words, "--host", "web1,silent")
+    assert done.returncode == 3 and done.stdout.startswith(
+        b"UNKNOWN: nothing wrong on 1 of 2 hosts"
+    )
+
+
+def test_metrics_of_hosts(here: Machines) -> None:
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+    done = here.ask("-tln", *LISTENERS, "--host", "web1,silent,web2", "--format", "openmetrics")
+    assert done.returncode == 1
+    samples = [
+        (one.name, one.labels["host"], one.value)
+        for family in text_string_to_metric_families(done.stdout.decode())
+        for one in family.samples
+    ]
+    for host in ("web1", "web2"):
+        assert ("node_tcp_connection_states", host, 2) in samples
+    assert ("pynetstat_incomplete", "silent", 1) in samples
 
 
 # Faults: each host below answers wrongly in its own way. The user's configuration starts a shell
@@ -449,3 +516,17 @@ def test_what_the_schema_does_not_have(change: dict[str, Any]) -> None:
 def test_lines_that_are_no_rows(line: Any) -> None:
     with pytest.raises(Untrue):
         answer_to(line, format="jsonl")
+
+
+def test_the_question_of_readme_over_snapshots(here: Machines, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not here")
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    query = re.search(r'duckdb -c "\n(.*?)"\n', readme, re.S)
+    assert query
+    rows = here.ask("-tanp", "--host", "web1,web2", "--format", "jsonl").stdout
+    import gzip
+
+    (tmp_path / "now.jsonl.gz").write_bytes(gzip.compress(rows))
+    text = query[1].replace("sockets/*", f"{tmp_path}/*").replace("192.0.2.7", "127.9.0.1")
+    found = duckdb.sql(text).fetchall()
+    assert {host for host, _, _ in found} == {"web1", "web2"}

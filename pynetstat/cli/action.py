@@ -128,6 +128,10 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
             raise Misuse("--diagnose has its metrics as openmetrics, which goes for both")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
+        if elsewhere:
+            from ..fleet.diagnoses import show_hosts_diagnosis
+
+            return show_hosts_diagnosis
         return show_diagnosis
     if given["events"]:
         from ..overtime.events import show_events as show_events

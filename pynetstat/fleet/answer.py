@@ -41,7 +41,11 @@ def give_answer(request: dict[str, Any], mark: str) -> None:
             for name, value in request["options"].items()
         }
         options = Options(**given, answering=True)
-        for piece in answered(options, tuple(request["fields"]), outcome):
+        if request.get("diagnose"):
+            pieces = diagnosed(options, outcome)
+        else:
+            pieces = answered(options, tuple(request["fields"]), outcome)
+        for piece in pieces:
             put(sys.stdout.buffer, piece.encode())
     except Misuse as misuse:
         fault = str(misuse)
@@ -85,6 +89,22 @@ def answered(options: Options, fields: tuple[str, ...], outcome: Outcome) -> Ite
             yield from classic_answer(section, plan.options, fields)
     if run.owners:
         run.owners.last_notice()
+
+
+def diagnosed(options: Options, outcome: Outcome) -> Iterator[str]:
+    """The lines of the diagnosis: the result, what was found, what was not checked, the values."""
+    from ..diagnosis import finding_sections, judge
+    from ..diagnosis.rule import SEVERITIES
+
+    judgement = judge(options, outcome)
+    status = SEVERITIES[judgement.severity]
+    if not status and outcome.errors:
+        status = SEVERITIES["unknown"]
+    for place, section in enumerate(finding_sections(judgement, options, status)):
+        yield json.dumps({"section": place}) + "\n"
+        for table in section.tables:
+            if isinstance(table, Table):
+                yield objects(table, options, section.listing.name, "\n")
 
 
 def naming(listing: Listing, host: str) -> Listing:

@@ -93,52 +93,28 @@ def everything(plan: Plan) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in left_out]
 
 
-class HostsRun(Run):
-    """The sections of a plan, gathered from hosts. A host's rows stand together, in the order in
-    which the hosts were named; they are given as soon as all hosts before it have answered. A
-    host that breaks off gives none."""
+class Answers:
+    """The answers of a round: each host's, as they come in; None for one that has given none."""
 
-    def __init__(
-        self, plan: Plan, outcome: Outcome, hosts: Sequence[Host], request: dict[str, Any]
-    ) -> None:
-        super().__init__(plan, Proc(plan.options.root, outcome.error), outcome)
-        self.hosts, self.request = hosts, request
-        self.answers: dict[str, Answer | None] = {}
-        self.coming: Iterator[None] = iter(())
-        width = max(len("Host"), *(len(host.name) for host in hosts))
-        self.column = Column(f"{'Host':<{width}} ", f"%-{width}s ", "host")
+    def __init__(self, calls: Sequence[Call], options: Options, outcome: Outcome) -> None:
+        self.outcome, self.many = outcome, len(calls)
+        self.board = Switchboard(calls, options.forks or FORKS)
+        self.found: dict[str, Answer | None] = {}
+        self.coming = self.collected()
 
-    def gather(self, number: int = 1) -> Iterator[Section]:
-        calls = [Call(host, *self.asked(host)) for host in self.hosts]
-        board = Switchboard(calls, self.options.forks or FORKS)
-        self.answers = {}
-        with ended_with_us(board):
-            self.coming = self.collected(board)
-            yield from self.sections(number)
-            for _ in self.coming:
-                pass
-        self.outcome.progress("")
-
-    def asked(self, host: Host) -> tuple[Answer, dict[str, Any], float]:
-        options = {**self.request["options"], "host": [host.name]}
-        answer = Answer(host.name, self.plan.listings, self.options, self.request["fields"])
-        seconds = self.options.host_timeout + (self.options.interval if self.options.rates else 0)
-        return answer, {**self.request, "options": options}, seconds
-
-    def collected(self, board: Switchboard) -> Iterator[None]:
+    def collected(self) -> Iterator[None]:
         """Wait for one host after the other, as they end."""
-        for call, why in board.results():
+        self.outcome.progress(f"Asking {self.many} hosts ...")
+        for call, why in self.board.results():
             self.outcome.progress("")
             name = call.host.name
+            self.found[name] = None if why else call.answer
             if why:
-                self.answers[name] = None
                 self.outcome.lose(name, why)
             else:
-                self.answers[name] = call.answer
                 self.enter(call.answer)
-            left = len(self.hosts) - len(self.answers)
-            if left:
-                self.outcome.progress(f"{len(self.answers)} of {len(self.hosts)} hosts ...")
+            if len(self.found) < self.many:
+                self.outcome.progress(f"{len(self.found)} of {self.many} hosts ...")
             yield
 
     def enter(self, answer: Answer) -> None:
@@ -150,9 +126,42 @@ class HostsRun(Run):
             self.outcome.failed = True
 
     def answer_of(self, host: Host) -> Answer | None:
-        while host.name not in self.answers:
+        while host.name not in self.found:
             next(self.coming)
-        return self.answers[host.name]
+        return self.found[host.name]
+
+    def wait_for_all(self) -> None:
+        for _ in self.coming:
+            pass
+        self.outcome.progress("")
+
+
+class HostsRun(Run):
+    """The sections of a plan, gathered from hosts. A host's rows stand together, in the order in
+    which the hosts were named; they are given as soon as all hosts before it have answered. A
+    host that breaks off gives none."""
+
+    def __init__(
+        self, plan: Plan, outcome: Outcome, hosts: Sequence[Host], request: dict[str, Any]
+    ) -> None:
+        super().__init__(plan, Proc(plan.options.root, outcome.error), outcome)
+        self.hosts, self.request = hosts, request
+        self.answers: Any = None
+        width = max(len("Host"), *(len(host.name) for host in hosts))
+        self.column = Column(f"{'Host':<{width}} ", f"%-{width}s ", "host")
+
+    def gather(self, number: int = 1) -> Iterator[Section]:
+        calls = [Call(host, *self.asked(host)) for host in self.hosts]
+        self.answers = Answers(calls, self.options, self.outcome)
+        with ended_with_us(self.answers.board):
+            yield from self.sections(number)
+            self.answers.wait_for_all()
+
+    def asked(self, host: Host) -> tuple[Answer, dict[str, Any], float]:
+        options = {**self.request["options"], "host": [host.name]}
+        answer = Answer(host.name, self.plan.listings, self.options, self.request["fields"])
+        seconds = self.options.host_timeout + (self.options.interval if self.options.rates else 0)
+        return answer, {**self.request, "options": options}, seconds
 
     def sections(self, number: int) -> Iterator[Section]:
         if self.options.count_by:
@@ -188,7 +197,7 @@ class HostsRun(Run):
         if not prose:
             yield Table(listing.record, 0)
         for host in self.hosts:
-            answer = self.answer_of(host)
+            answer = self.answers.answer_of(host)
             pieces = answer.sections[place] if answer else []
             if pieces:
                 self.outcome.progress("")
