@@ -107,6 +107,7 @@ class Options:
     inventory: str | None
     forks: int | None
     host_timeout: float
+    engine: str
     answering: bool = False  # is this a host that is asked? `host` is then its name
     # the diagnosis
     ignore: tuple[str, ...]

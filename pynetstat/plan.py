@@ -350,6 +350,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("events", lambda options: not options.elsewhere, "with --host there are lists, not events"),
     ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("host_timeout", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),

@@ -533,6 +533,17 @@ SETTINGS = (
         reach=OUTPUT,
         example="7.5",
     ),
+    Setting(
+        HOSTS,
+        "--engine",
+        "What carries the question: ssh (default), or ansible with all its kinds of connection.",
+        "choice",
+        metavar="NAME",
+        default="ssh",
+        words=("ssh", "ansible"),
+        reach=OUTPUT,
+        example="ansible",
+    ),
     Setting(HELP, "-h --help", "This text.", "immediate", netstat=3, reach=COMMAND),
     Setting(HELP, "-V --version", "The version.", "immediate", netstat=1, reach=COMMAND),
 )

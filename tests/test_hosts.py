@@ -254,7 +254,10 @@ def forced(here: Machines, name: str, script: str) -> None:
 ASKED = 'eval "$SSH_ORIGINAL_COMMAND"'
 FAULTS: dict[str, tuple[str, str]] = {
     "nopython": ("exec sh -c 'exec python3-that-is-not-here'", "there is no python3; install"),
-    "noshell": ("echo 'This account is not available.'; exit 1", "no answer: ssh ended with"),
+    "noshell": (
+        "echo 'This account is not available.'; exit 1",
+        "connection ended with status 1",
+    ),
     "garbage": ("head -c 300000 /dev/urandom", "what its shell prints before the answer"),
     "endless": ("yes", "what its shell prints before the answer is longer"),
     "mute": ("sleep 100", "no answer within 2 seconds; --host-timeout gives it more"),
@@ -470,6 +473,39 @@ def test_variables_of_an_inventory() -> None:
 def test_an_inventory_needs_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     result = invoke(main, ["-tln", "--inventory", "hosts.ini"])
+    assert result.exit_code == 2 and "install ansible-core" in result.stderr
+
+
+INI = """
+[web]
+web[1:3]
+[db]
+web4 ansible_host=127.9.0.5
+[gone]
+silent
+"""
+needs_ansible = pytest.mark.skipif(not shutil.which("ansible"), reason="ansible-core is not here")
+
+
+@needs_ansible
+@pytest.mark.parametrize("engine", ["ssh", "ansible"])
+def test_an_inventory_by_either_engine(here: Machines, tmp_path: Path, engine: str) -> None:
+    file = tmp_path / "hosts.ini"
+    file.write_text(INI)
+    environment = here.environment(LC_ALL="C.UTF-8")
+    words = ("-tln", *LISTENERS, "--inventory", str(file), "--engine", engine)
+    done = here.ask(*words, "--host", "web:db,!web2", "--json", env=environment)
+    rows = [(row["host"], row["local_port"]) for row in json.loads(text_of(done))["sockets"]]
+    assert sorted(rows) == [(f"web{one}", port) for one in (1, 3, 4) for port in (6379, 8080)]
+    done = here.ask(*words, "--host", "web1,gone", env=environment)
+    (line,) = lines_about(done, "silent")
+    assert done.returncode == 1 and "connection refused" in line
+    assert [row.split()[0] for row in done.stdout.decode().splitlines()[2:]] == ["web1", "web1"]
+
+
+def test_the_engine_needs_ansible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = invoke(main, ["-tln", "--host", "web1", "--engine", "ansible"])
     assert result.exit_code == 2 and "install ansible-core" in result.stderr
 
 

@@ -221,7 +221,7 @@ USED = {
     "filter", "state", "port", "pid", "program", "user", "root", "source", "netns", "interval",
     "format",
     "columns", "header", "ignore", "limit", "perfdata",
-    "host", "hosts", "inventory", "forks", "host_timeout",
+    "host", "hosts", "inventory", "forks", "host_timeout", "engine",
     "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from .ssh import Call, Switchboard, ended_with_us
 HERE = (
     "sort", "count_by", "top", "columns", "format", "header", "fail_if_empty", "continuous",
     "rounds", "save", "diff", "fail_on_change", "host", "hosts", "inventory", "forks",
-    "host_timeout",
+    "host_timeout", "engine",
 )  # fmt: skip
 FORKS = 16  # hosts at a time: 8 and 32 take as long for 50 hosts on 2 processors
 
@@ -98,7 +98,13 @@ class Answers:
 
     def __init__(self, calls: Sequence[Call], options: Options, outcome: Outcome) -> None:
         self.outcome, self.many = outcome, len(calls)
-        self.board = Switchboard(calls, options.forks or FORKS)
+        self.board: Any
+        if options.engine == "ansible":
+            from .engine import Engine
+
+            self.board = Engine(calls, options.forks or FORKS, options.inventory)
+        else:
+            self.board = Switchboard(calls, options.forks or FORKS)
         self.found: dict[str, Answer | None] = {}
         self.coming = self.collected()
 

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +147,14 @@ class Call:
         self.host, self.answer = host, answer
         self.seconds = seconds
         self.mark = os.urandom(12).hex()
-        order = {
+        self.order: dict[str, Any] = {
             "mark": self.mark,
             "version": VERSION,
             "seconds": int(seconds) + GRACE,
             "request": request,
         }
         loader = loader_text()
-        self.out = b"%d\n%s%s\n" % (len(loader), loader, json.dumps(order).encode())
+        self.out = b"%d\n%s%s\n" % (len(loader), loader, json.dumps(self.order).encode())
         self.begun = self.ended = False  # has Python answered; is the answer whole?
         self.rest, self.complaint = b"", b""
         self.size = 0
@@ -228,18 +228,21 @@ class Call:
 
     def verdict(self) -> str:
         """Why there is no answer, when ssh has ended."""
+        return self.explained(self.process.returncode)
+
+    def explained(self, status: int) -> str:
+        """Why there is no answer, from the exit status and from what was said on stderr."""
         said = self.complaint.decode("utf-8", "replace").strip()
-        status = self.process.returncode
         if self.begun:
-            end = f"signal {-status}" if status and status < 0 else f"status {status}"
-            return f"its answer broke off (ssh ended with {end}{last_words(said)}); ask it again"
+            end = f"signal {-status}" if status < 0 else f"status {status}"
+            return f"its answer broke off ({end}{last_words(said)}); ask it again"
         for words, why, advice in REASONS:
             if words in said:
                 return f"{why}; {advice.replace('HOST', self.host.address)}"
         if status in (126, 127):
             name = self.host.python or "python3"
             return f"there is no {name}; install Python 3.10 or newer there"
-        end = f"ssh ended with status {status}{last_words(said)}"
+        end = f"the connection ended with status {status}{last_words(said)}"
         return f"no answer: {end}; try `ssh {self.host.address}'"
 
     def close(self) -> None:
@@ -258,9 +261,6 @@ def last_words(said: str) -> str:
     """The last line of what ssh has said, as far as it is text."""
     lines = said.splitlines()
     return f": {cleaned(lines[-1].strip()[:200])}" if lines else ""
-
-
-Done = Callable[[Call, str], None]
 
 
 class Switchboard:
@@ -388,6 +388,12 @@ class Switchboard:
         del self.active[call]
         call.close()
 
+    def kill(self) -> None:
+        """End every ssh at once."""
+        for call in list(self.active):
+            with contextlib.suppress(OSError):
+                call.process.kill()
+
     def end(self) -> None:
         """Nobody asks any more."""
         for call in list(self.active):
@@ -396,13 +402,11 @@ class Switchboard:
 
 
 @contextlib.contextmanager
-def ended_with_us(board: Switchboard) -> Iterator[None]:
+def ended_with_us(board: Any) -> Iterator[None]:
     """Where a signal ends the program, the children end before it."""
 
     def end_all(number: int, frame: Any) -> None:
-        for call in list(board.active):
-            with contextlib.suppress(OSError):
-                call.process.kill()
+        board.kill()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
