@@ -30,7 +30,7 @@ POLL = 0.1  # seconds between looks for results
 def script_of(call: Call) -> bytes:
     """The loader with its standard input in itself; the host's name is its argument."""
     order = {**call.order, "request": with_name(call.order["request"], HOST)}
-    whole = packed_program("")
+    whole = packed_program()
     given = json.dumps(order).encode() + b"\n%d\n%s" % (len(whole), whole)
     data = base64.b64encode(given).decode()
     return b"".join((

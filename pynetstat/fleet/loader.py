@@ -11,7 +11,6 @@ import signal
 import sys
 import zlib
 from importlib.machinery import ModuleSpec
-from importlib.util import MAGIC_NUMBER
 
 TYPE_CHECKING = False  # an old Python has no typing
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """Imports modules from memory: a name, whether it is a package, and its text or its code."""
+    """Imports modules from memory: a name, whether it is a package, and its text."""
 
     def __init__(self, modules: "dict[str, Any]") -> None:
         self.modules = modules
@@ -33,10 +32,8 @@ class Memory:
         return None
 
     def exec_module(self, module: "Any") -> None:
-        code = self.modules[module.__name__][1]
-        if isinstance(code, str):
-            code = compile(code, "<" + module.__name__ + ">", "exec", dont_inherit=True)
-        exec(code, module.__dict__)
+        text, name = self.modules[module.__name__][1], "<" + module.__name__ + ">"
+        exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
 
 
 def as_loader(memory: "Any") -> "Any":
@@ -66,8 +63,7 @@ def take_order() -> None:
     old = sys.version_info < (3, 10)
     sys.path[:] = [folder for folder in sys.path if folder]  # not from the working directory
     have = not old and is_installed(order["version"])
-    magic = "" if old else MAGIC_NUMBER.hex()
-    hello = {"python": ".".join(map(str, sys.version_info[:3])), "have": have, "magic": magic}
+    hello = {"python": ".".join(map(str, sys.version_info[:3])), "old": old, "have": have}
     sys.stdout.write(order["mark"] + json.dumps(hello) + "\n")
     sys.stdout.flush()
     if old:

@@ -205,6 +205,8 @@ class HostsRun(Run):
         for host in self.hosts:
             answer = self.answers.answer_of(host)
             pieces = answer.sections[place] if answer else []
+            if answer:
+                answer.sections[place] = []  # its memory is free once it is printed
             if pieces:
                 self.outcome.progress("")
             if prose and pieces:

@@ -21,7 +21,7 @@ from .check import Answer, Untrue
 from .hosts import Host
 from .payload import VERSION, loader_text, packed_program
 
-MOST = 256 << 20  # bytes of one answer: 250,000 sockets with all fields
+MOST = 128 << 20  # bytes of one answer: 120,000 sockets with all fields; 260 MB while it is read
 LONGEST = 1 << 20  # bytes of one line
 NOISE = 1 << 18  # bytes that a shell may print before the answer
 COMPLAINT = 4096  # bytes of what ssh says on stderr, the last of them
@@ -213,17 +213,17 @@ class Call:
         """The first line: which Python there is, and whether it has the program."""
         try:
             hello = json.loads(text)
-            python, have, magic = (hello[name] for name in ("python", "have", "magic"))
-            fine = isinstance(python, str) and isinstance(have, bool) and isinstance(magic, str)
+            python, old, have = (hello[name] for name in ("python", "old", "have"))
+            fine = isinstance(python, str) and isinstance(old, bool) and isinstance(have, bool)
         except (ValueError, TypeError, KeyError, RecursionError):
             fine = False
         if not fine:
             raise Lost("it does not answer as pynetstat does")
-        if not magic:
+        if old:
             raise Lost(f"its Python is {cleaned(python[:20])}; install Python 3.10 or newer there")
         self.begun, self.size = True, 0
         if not have:
-            whole = packed_program(magic)
+            whole = packed_program()
             self.out += b"%d\n%s" % (len(whole), whole)
 
     def verdict(self) -> str:
