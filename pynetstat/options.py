@@ -106,6 +106,14 @@ class Options:
     resolve_timeout: float
     internals: tuple[str, ...] = ()  # fields of kernel/internals.py that are read (Plan decides)
     foreign: bool = False  # is it another namespace than ours that is read?
+    # other hosts
+    host: tuple[str, ...]
+    hosts: str | None
+    inventory: str | None
+    forks: int | None
+    host_timeout: float
+    engine: str
+    answering: bool = False  # is this a host that is asked? `host` is then its name
     # the diagnosis
     ignore: tuple[str, ...]
     limit: tuple[str, ...]
@@ -171,6 +179,12 @@ class Options:
         if self.inet == self.inet6:
             return ("", "6")
         return ("",) if self.inet else ("6",)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Are other hosts asked?"""
+        named = self.host or self.hosts is not None or self.inventory is not None
+        return bool(named) and not self.answering
 
     @property
     def filtered(self) -> bool:

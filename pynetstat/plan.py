@@ -59,6 +59,10 @@ class Plan:
         self.options = options.replace(**implied) if implied else options
         self.every = options.structured or "processes" in fields or self.options.details
         self.listings = listings_found(self.options)
+        if options.elsewhere:
+            from .stages.machines import with_host
+
+            self.listings = list(map(with_host, self.listings))
         check(self)
         check_places(self.options)
         read = self.fields_read(fields)
@@ -108,6 +112,8 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
 def in_layout(options: Options) -> Options:
     """What another program lists where nothing more is said. Misuse for what its layout has not."""
     layout = f"--as {options.layout}" if options.layout else "--lsof"
+    if options.elsewhere:
+        raise Misuse(f"{layout} is of this machine; with --host leave it out")
     if options.layout and options.lsof is not None:
         raise Misuse("--as and --lsof exclude each other")
     if options.format != "classic" or options.columns or options.count_by:
@@ -214,7 +220,7 @@ def check(plan: Plan) -> None:
     check_values(plan.options)
     check_effects(plan.options)
     if plan.filter:
-        check_filter(plan.filter, plan.listings)
+        check_filter(plan.filter, plan.listings, plan.options.answering)
     if plan.options.count_by and plan.options.format in METRICS:
         check_labels(plan.options)
     if plan.options.count_by:
@@ -226,7 +232,7 @@ def check(plan: Plan) -> None:
 
 # What --count-by may make labels of without --top: fields that have few values.
 BOUNDED = frozenset(
-    ("proto", "family", "state", "type", "dev", "ifname", "scope", "table", "netns", "unit")
+    ("host", "proto", "family", "state", "type", "dev", "ifname", "scope", "table", "netns", "unit")
 )
 
 
@@ -279,7 +285,12 @@ def lists_sockets(options: Options) -> bool:
 
 
 def has_holders(options: Options) -> bool:
-    return lists_sockets(options) and options.source != "psutil" and LINUX
+    linux = LINUX or options.elsewhere  # there the host itself says what it has not
+    return lists_sockets(options) and options.source != "psutil" and linux
+
+
+def has_namespaces(options: Options) -> bool:
+    return options.source != "psutil" and (LINUX or options.elsewhere)
 
 
 def asks_kernel(options: Options, protocol: str = "") -> bool:
@@ -367,18 +378,22 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
-    ("netns", lambda options: options.source != "psutil" and LINUX, "only Linux's tables tell it"),
+    ("netns", has_namespaces, "only Linux's tables tell it"),
     ("details", has_holders, "it tells of the processes of sockets"),
     ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("events", lambda options: not options.elsewhere, "with --host there are lists, not events"),
+    ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    ("host_timeout", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),
     ("perfdata", lambda options: False, "it goes with --diagnose"),
 )  # fmt: skip
 
 
-def check_filter(chosen: Any, listings: list[Listing]) -> None:
+def check_filter(chosen: Any, listings: list[Listing], answering: bool) -> None:
     """Misuse where no listing has what a part of the filter reads."""
     for listing in listings:
         chosen.check(listing.record)
@@ -386,6 +401,8 @@ def check_filter(chosen: Any, listings: list[Listing]) -> None:
     if not any(own.isdisjoint(part.fields) for part in chosen.parts):
         return  # without the import that other names take: 3 ms
     known = {name for listing in listings for name in names_of(listing.record)}
+    if answering:
+        known.add("host")
     if "ifname" in known:
         known.add("dev")  # the interface by its other name
     for part in chosen.parts:

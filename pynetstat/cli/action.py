@@ -121,6 +121,7 @@ def tell(text: str) -> None:
 def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
+    elsewhere = any(given[name] for name in ("host", "hosts", "inventory"))
     if word is not None:
         if diagnosis:
             raise Misuse("--diagnose and --explain exclude each other")
@@ -141,6 +142,10 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
             raise Misuse("--diagnose has its metrics as openmetrics, which goes for both")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
+        if elsewhere:
+            from ..fleet.diagnoses import show_hosts_diagnosis
+
+            return show_hosts_diagnosis
         return show_diagnosis
     if given["watch"]:
         from ..overtime.screen import show_screen
@@ -153,7 +158,17 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
     if given["save"] or given["diff"]:
         from ..overtime.snapshot import show_snapshot as show_snapshot
 
+        if elsewhere:
+            from functools import partial
+
+            from ..fleet.run import show_hosts
+
+            return partial(show_snapshot, show=show_hosts)
         return show_snapshot
+    if elsewhere:
+        from ..fleet.run import show_hosts
+
+        return show_hosts
     from ..run import show
 
     return show
