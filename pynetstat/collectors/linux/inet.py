@@ -23,6 +23,7 @@ from ...kernel.states import STATES
 from ...listing import MORE_DETAILS, Column, Holder, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -116,6 +117,12 @@ class InetSocket(NamedTuple):
         local = written_end(self.local_address, self.dev, self.local_port)
         remote = written_end(self.remote_address, None, self.remote_port)
         return " ".join(filter(None, (self.proto, local, remote, self.state)))
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 def written_end(address: str | None, device: str | None, port: int | None) -> str:
