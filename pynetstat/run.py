@@ -141,6 +141,12 @@ class Run:
             from .stages.other_kinds import warn_of_other_kinds
 
             warn_of_other_kinds(self.proc, self.options, self.outcome)
+        name = self.options.program
+        if name and not self.outcome.matched:
+            self.outcome.warn(
+                f"(No socket of a program called exactly `{name}'. --filter 'program ~ {name}'"
+                " takes a part of the name.)"
+            )
 
     def find_places(self) -> bool:
         """The namespaces of --netns; False where there is none such."""
