@@ -69,6 +69,8 @@ def rounds(options: Options) -> Iterator[int]:
         if not options.repeated or number == options.rounds:
             return
         gc.collect()  # the entry point turned it off
+        if number == 1:  # what the program itself consists of stays: 0.3 ms a round instead of 5
+            gc.freeze()
         interval, moment = options.interval, time.monotonic()
         due += interval
         if interval and due < moment:
