@@ -205,8 +205,11 @@ def check_places(options: Options) -> None:
     """Misuse for a place that is none, or more than one document can tell of."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
-    if options.netns == "all" and options.statistics and options.format == "json":
-        raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+    if options.statistics and options.format == "json":
+        if options.netns == "all":
+            raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+        if options.elsewhere:
+            raise Misuse("statistics in one JSON object are of one machine; use --format jsonl")
 
 
 def check(plan: Plan) -> None:

@@ -137,6 +137,16 @@ def test_filters_are_answered_by_each_host(here: Machines) -> None:
     assert done.returncode == 2 and b"expected a port" in done.stderr
 
 
+def test_statistics_and_what_a_host_does_not_know(here: Machines) -> None:
+    words = ("-s", "--host", "web1,web2", "--format", "jsonl", "--columns", "host,name,value")
+    rows = [json.loads(line) for line in text_of(here.ask(*words)).splitlines()]
+    assert {row["host"] for row in rows if row["name"] == "ActiveOpens"} == {"web1", "web2"}
+    done = here.ask("-tln", "--host", "web1,web2", "--user", "nosuch")
+    assert done.returncode == 1
+    told = [f"pynetstat: {name}: no user `nosuch'" for name in ("web1", "web2")]
+    assert sorted(done.stderr.decode().splitlines()) == told
+
+
 def test_save_and_diff(here: Machines, tmp_path: Path) -> None:
     saved = str(tmp_path / "before.json")
     assert here.ask("-tln", "--host", "web1,web2", "--save", saved).returncode == 0
@@ -566,3 +576,16 @@ def test_the_question_of_readme_over_snapshots(here: Machines, tmp_path: Path) -
     text = query[1].replace("sockets/*", f"{tmp_path}/*").replace("192.0.2.7", "127.9.0.1")
     found = duckdb.sql(text).fetchall()
     assert {host for host, _, _ in found} == {"web1", "web2"}
+
+
+def test_any_python_3_can_read_the_loader() -> None:
+    import ast
+
+    from pynetstat.fleet.payload import loader_text
+    from pynetstat.fleet.ssh import FIRST, first_command
+
+    for text in (loader_text().decode(), FIRST):
+        ast.parse(text, feature_version=(3, 4))
+    words = shlex.split(first_command(Host("web1", "web1", python="/opt/a b/python", become="www")))
+    assert words[:7] == ["sudo", "-n", "-u", "www", "--", "/opt/a b/python", "-c"]
+    assert len(words) == 8 and "'" not in words[7] and "\n" not in words[7]

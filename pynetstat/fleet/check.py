@@ -231,7 +231,7 @@ class Answer:
             {"what": shown(one["what"]), "reason": shown(one["reason"]), "count": one["count"],
              "host": self.host} for one in incomplete[:NOTICES]
         ]  # fmt: skip
-        return shown(fault) if fault else ""
+        return shown(fault.partition("\n")[0]) if fault else ""
 
 
 NOTICES = 20  # of each host that are shown
