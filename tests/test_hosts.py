@@ -589,3 +589,35 @@ def test_any_python_3_can_read_the_loader() -> None:
     words = shlex.split(first_command(Host("web1", "web1", python="/opt/a b/python", become="www")))
     assert words[:7] == ["sudo", "-n", "-u", "www", "--", "/opt/a b/python", "-c"]
     assert len(words) == 8 and "'" not in words[7] and "\n" not in words[7]
+
+
+def pythons() -> list[Path]:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return sorted(root.glob("versions/3.*/bin/python3")) or [Path(sys.executable)]
+
+
+@pytest.mark.parametrize("python", pythons(), ids=lambda path: path.parts[-3])
+def test_every_python_answers_or_says_that_it_is_old(python: Path, tmp_path: Path) -> None:
+    from pynetstat.fleet.payload import packed_program
+    from pynetstat.fleet.ssh import Call, Lost, first_command
+
+    answer = answer_to(numeric_hosts=True)
+    fields = {"tcp": True, "listening": True, "numeric_hosts": True, "host": ["web1"]}
+    call = Call(Host("web1", "web1"), answer, {"options": fields, "fields": []}, 30)
+    whole = packed_program()
+    done = subprocess.run(
+        ["/bin/sh", "-c", first_command(Host("web1", "web1", python=str(python)))],
+        input=call.out + b"%d\n%s" % (len(whole), whole),
+        capture_output=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={"PATH": "/nowhere"},
+    )
+    version = subprocess.run([python, "-V"], capture_output=True, text=True).stdout.split()[1]
+    if tuple(map(int, version.split(".")[:2])) < (3, 10):
+        with pytest.raises(Lost, match=f"its Python is {version}; install Python 3.10"):
+            call.feed(done.stdout)
+        return
+    call.feed(done.stdout)
+    assert call.ended and not done.stderr, done.stderr
+    assert answer.status == 0 and answer.sections
