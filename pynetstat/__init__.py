@@ -213,4 +213,18 @@ def records(*names: str, **keywords: Any) -> Iterator[Any]:
         for table in tables_alone(tables)
         if listing.name in names  # families may bring other listings along
     )
-    return chain.from_iterable(tables)  # in C, from table to table
+    return chain.from_iterable(map(made_at_once, tables))  # in C, from table to table
+
+
+def made_at_once(table: Any) -> list[Any]:
+    """The records of a table, some thousand, made without looking for garbage meanwhile: of
+    100,000 records with their owners that took 0.5 s of 1.4."""
+    import gc
+
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return list(table)
+    finally:
+        if collecting:
+            gc.enable()

@@ -22,6 +22,9 @@ class Misuse(ValueError):
     """Options that make no sense; the text says what is wrong and what would be right."""
 
 
+EVERY_FIELD = ("all",)  # --columns all
+
+
 class Options:
     """Every option by the name that the command line and the API share; frozen.
 
@@ -69,6 +72,7 @@ class Options:
     interval: float
     rounds: int | None
     events: bool
+    watch: bool
     save: str | None
     diff: str | None
     fail_on_change: bool
@@ -82,6 +86,7 @@ class Options:
     # how it is printed
     format: str
     columns: tuple[str, ...]
+    color: str
     sort: tuple[str, ...]
     header: bool
     layout: str
@@ -116,6 +121,8 @@ class Options:
     # what Plan decides
     tcp_states: tuple[str, ...] = ()  # with --lsof: which rows of tcp (Plan fills it)
     dump: bool = True  # may tcp sockets be read from the kernel's dump?
+    dump_users: bool = False  # the same with users, where no connection is half-open
+    dump_timers: bool = False  # and with timers
     condition: object = None  # what the kernel can check of the filter
 
     def __init__(self, **given: Any) -> None:

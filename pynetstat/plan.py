@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import collectors
-from .kernel.sockdiag import TOLD_ALIKE
+from .kernel.sockdiag import TIMED, TOLD_ALIKE, TOLD_WITH_USERS
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
-from .options import LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
+from .options import EVERY_FIELD, LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 from .table import names_of
 
@@ -31,7 +31,8 @@ class Plan:
         self.filter = self.early = self.late = None
         if options.layout or options.lsof is not None:
             options = in_layout(options)
-        fields = {*options.columns, *options.sort_keys, *options.count_by}
+        fields = {*options.sort_keys, *options.count_by}
+        fields.update(() if options.columns == EVERY_FIELD else options.columns)
         implied: dict[str, Any] = {}
         if options.filtered:
             from .stages.filters import from_options
@@ -64,23 +65,27 @@ class Plan:
             self.listings = list(map(with_host, self.listings))
         check(self)
         check_places(self.options)
-        if not self.alike(fields):
-            self.options = self.options.replace(dump=False)
-        elif self.filter:
+        read = self.fields_read(fields)
+        dump, users = read <= TOLD_ALIKE, read <= TOLD_WITH_USERS
+        if not dump:
+            timers = users and not read.isdisjoint(TIMED)
+            self.options = self.options.replace(dump=False, dump_users=users, dump_timers=timers)
+        if self.filter and users:
             self.options = self.options.replace(condition=self.filter.kernel)
 
-    def alike(self, fields: set[str]) -> bool:
-        """Are all fields that this run reads the same in the kernel's dump and in /proc?"""
+    def fields_read(self, fields: set[str]) -> set[str]:
+        """All fields of Internet sockets that this run reads."""
         read = set(fields)
         for listing in self.listings:
             if listing.name != "sockets":
                 continue
             if self.options.structured:
-                read |= set() if self.options.columns else set(listing.record._fields)
+                chosen = self.options.columns not in ((), EVERY_FIELD)
+                read |= set() if chosen else set(listing.record._fields)
             else:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
-        return read <= TOLD_ALIKE
+        return read
 
 
 RATES = frozenset({"rate_in", "rate_out"})
@@ -90,12 +95,12 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
     """The fields of sock_diag's attributes that this run reads; the kernel is asked for no more."""
     rates = options.rates or not fields.isdisjoint(RATES)
     whole = [name for name in ("tcp_info", "memory") if getattr(options, name) or name in fields]
-    if not (rates or whole or fields):
+    if not (rates or whole or fields - TOLD_WITH_USERS):  # the import takes 3 ms
         return ()
     from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
 
     names = {name: None for name in KINDS if name in fields}
-    if options.structured and options.columns:
+    if options.structured and options.columns not in ((), EVERY_FIELD):
         whole = [name for name in whole if name in fields]
     for name in whole:
         names |= dict.fromkeys(TCP_NAMES if name == "tcp_info" else MEMORY_NAMES)
@@ -297,6 +302,14 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
     return has_holders(options) and bool(there) and options.source != "proc"
 
 
+def drawn_as_table(options: Options) -> bool:
+    """True if the rows are a table for a terminal: with --columns, or in a format of tabulate's
+    that nobody renders."""
+    from .formats import terminal_table
+
+    return terminal_table(options)
+
+
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
 METRICS = ("openmetrics", "prometheus")
@@ -321,6 +334,28 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),
     ("events", lambda options: not options.columns, "an event has its whole row"),
     ("events", lambda options: not options.fail_if_empty, "--fail-if-empty is about rows"),
+    ("watch", lambda options: options.format == "classic", "a screen has no format"),
+    ("watch", lambda options: not options.count_by, "g on the screen groups the rows"),
+    ("watch", lambda options: not options.columns, "the screen has columns of its own"),
+    ("watch", lambda options: not options.rounds, "q ends it; leave --count out"),
+    (
+        "watch",
+        lambda options: not (options.events or options.save or options.diff),
+        "events and snapshots are printed; leave --watch out",
+    ),
+    ("watch", lambda options: not options.fail_if_empty, "--fail-if-empty is about a listing"),
+    ("watch", lambda options: options.header, "the screen always has a header"),
+    (
+        "watch",
+        lambda options: not (options.details or options.tcp_info or options.memory),
+        "Enter on the screen shows them",
+    ),
+    ("watch", lambda options: options.lsof is None and not options.layout, "it has one layout"),
+    (
+        "color",
+        lambda options: options.color != "always" or options.watch or drawn_as_table(options),
+        "tables for terminals alone (--format simple, ...) have colours",
+    ),
     ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),
     ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (
@@ -365,6 +400,9 @@ def check_filter(chosen: Any, listings: list[Listing], answering: bool) -> None:
     """Misuse where no listing has what a part of the filter reads."""
     for listing in listings:
         chosen.check(listing.record)
+    own = {name for listing in listings for name in listing.record._fields}
+    if not any(own.isdisjoint(part.fields) for part in chosen.parts):
+        return  # without the import that other names take: 3 ms
     known = {name for listing in listings for name in names_of(listing.record)}
     if answering:
         known.add("host")
@@ -380,7 +418,8 @@ def check_filter(chosen: Any, listings: list[Listing], answering: bool) -> None:
 def check_names(plan: Plan) -> None:
     """Misuse for a field that no listing has, and for a name that -n leaves out."""
     options = plan.options
-    names = [*options.columns, *options.sort_keys]
+    columns = () if options.columns == EVERY_FIELD else options.columns
+    names = [*columns, *options.sort_keys]
     if not names:
         return
     records = [listing.record for listing in plan.listings]

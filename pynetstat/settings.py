@@ -307,7 +307,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--columns",
-        "These fields of the records, in this order.",
+        "These fields of the records, in this order; `all` for every field in a table.",
         "fields",
         metavar="FIELD,...",
         reach=OUTPUT,
@@ -320,6 +320,17 @@ SETTINGS = (
         "fields",
         metavar="FIELD,...",
         example="-recv_q,local_port",
+    ),
+    Setting(
+        PRINT,
+        "--color",
+        "States and findings in colour: auto (on a terminal), always or never. netstat's own text"
+        " has no colour.",
+        "choice",
+        default="auto",
+        words=("auto", "always", "never"),
+        reach=OUTPUT,
+        example="always",
     ),
     Setting(
         PRINT,
@@ -370,6 +381,12 @@ SETTINGS = (
         least=1,
         reach=OUTPUT,
         example="3",
+    ),
+    Setting(
+        AGAIN,
+        "--watch",
+        "A live screen of sockets with their rates, of interfaces (-i) or of counters (-s).",
+        reach=OUTPUT,
     ),
     Setting(
         AGAIN,

@@ -56,6 +56,9 @@ def test_what_is_implied() -> None:
     assert Plan(Options(tcp=True, rounds=2)).options.continuous
     assert Plan(Options(tcp=True, interval=0.5)).options.continuous
     assert not Plan(Options(tcp=True, extend=1)).options.dump  # users of half-open connections
+    assert Plan(Options(tcp=True, extend=1)).options.dump_users
+    assert not Plan(Options(tcp=True, extend=1)).options.dump_timers
+    assert Plan(Options(tcp=True, format="json")).options.dump_timers
     assert Plan(Options(tcp=True, numeric_hosts=True, numeric_ports=True)).options.dump
 
 
@@ -78,6 +81,7 @@ ALONE = {
     "format": "-tan --format csv",
     "json": "-tan --json",
     "columns": "-tan --columns proto,local_port",
+    "color": "-tan --columns state,inode --color always",
     "sort": "-tan --sort -local_port",
     "header": "-tan --no-header",
     "count_by": "-tan --count-by state",
@@ -124,6 +128,7 @@ def test_every_option_of_ours_changes_something() -> None:
     elsewhere |= {"resolve_timeout", "table"}
     elsewhere |= {"netns", "details", "tcp_info", "memory", "rates"}  # of a live system
     elsewhere |= {"events", "save", "diff", "fail_on_change"}  # test_overtime.py
+    elsewhere.add("watch")  # test_watch.py
     elsewhere |= {"host", "hosts", "inventory", "forks", "host_timeout", "engine"}  # test_hosts.py
     assert ours - elsewhere <= {*ALONE}, "give the new option a line in ALONE"
     plain = answer("-tan")

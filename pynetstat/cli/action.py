@@ -54,6 +54,8 @@ def end_program(end: End, name: str) -> int:
         warn(end.message)
     try:
         if end.show == "help":
+            if end.topic:
+                return tell_topic(end.topic, name)
             from .help import help_text
 
             tell(help_text(name))
@@ -62,6 +64,18 @@ def end_program(end: End, name: str) -> int:
     except Stop as stop:
         return stopped(stop)
     return end.status
+
+
+def tell_topic(topic: str, name: str) -> int:
+    from .help import help_width
+    from .topics import no_topic, topic_text
+
+    text = topic_text(topic, help_width())
+    if text is None:
+        warn(f"{name}: {no_topic(topic)}")
+        return misused(False)
+    tell(text)
+    return 0
 
 
 def run(**given: Any) -> None:
@@ -133,6 +147,10 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
 
             return show_hosts_diagnosis
         return show_diagnosis
+    if given["watch"]:
+        from ..overtime.screen import show_screen
+
+        return show_screen
     if given["events"]:
         from ..overtime.events import show_events as show_events
 

@@ -220,7 +220,7 @@ def each_message_once(warn: Callable[[str], None]) -> Callable[[str], None]:
 USED = {
     "filter", "state", "port", "pid", "program", "user", "root", "source", "netns", "interval",
     "format",
-    "columns", "header", "ignore", "limit", "perfdata",
+    "columns", "color", "header", "ignore", "limit", "perfdata",
     "host", "hosts", "inventory", "forks", "host_timeout", "engine",
     "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip

@@ -186,6 +186,7 @@ TABLES = {
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
     skipped, tcp = frozenset[str](), None
+    rest: dict[str, list[bytes]] = {}
     if options.foreign or options.internals:
         from . import attributes
 
@@ -200,20 +201,26 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
             yield from sctp(proc, options, outcome)
         else:
             missing = Missing(f"AF INET ({name})", proc.path(f"net/{name}"))
-            read = partial(read_sockets, proc, options, outcome, TABLES[name], tcp)
+            read = partial(read_sockets, proc, options, outcome, TABLES[name], tcp, rest)
             yield from halves(options, missing, read)
 
 
 def read_sockets(
-    proc: Proc, options: Options, outcome: Report, protocol: Protocol, tcp: Any, version: str
+    proc: Proc,
+    options: Options,
+    outcome: Report,
+    protocol: Protocol,
+    tcp: Any,
+    rest: dict[str, list[bytes]],
+    version: str,
 ) -> Iterator[Table]:
-    """One table, by the way that is quickest for what was asked."""
+    """One table, by the way that is quickest for what was asked. `rest`: see tcp_sockets()."""
     if protocol.name == "tcp" and options.source in ("auto", "netlink"):
         from ...kernel.sockdiag import tcp_sockets
 
         tables = tcp.tables(version) if tcp else None
         if tables is None:
-            tables = tcp_sockets(proc, options, outcome, version)
+            tables = tcp_sockets(proc, options, outcome, version, rest)
         if tables is not None:
             rows = handshakes_once(from_netlink(protocol, version, tables))
             yield from with_details(options, protocol, version, rows)
@@ -317,6 +324,10 @@ def from_netlink(
     for length, fields in tables:
         code = fields.pop("code")
         fields["state"] = list(map(STATES.__getitem__, code))
+        timing = fields.pop("timing", None)
+        if timing is not None:
+            fields["timer"] = partial(written_timers, timer, protocol, timing)
+            fields["timer_text"] = partial(written_timers, timer_text, protocol, timing)
         yield inet_table(protocol, version, length, **fields)
 
 
@@ -469,6 +480,14 @@ def decode_timers(
             protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
         )
     return list(map(found.__getitem__, triples))
+
+
+def written_timers(
+    written: Callable[..., Any], protocol: Protocol, timing: Sequence[Any]
+) -> list[Any]:
+    """Each distinct timer once: (kind, time in 1/100 s, retransmissions, probes)."""
+    found = {one: one and written(protocol, *one) for one in set(timing)}
+    return list(map(found.__getitem__, timing))
 
 
 def timer(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> Timer:
