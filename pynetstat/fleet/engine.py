@@ -27,7 +27,7 @@ PYTHON = (
 POLL = 0.1  # seconds between looks for results
 
 
-def script_of(call: Call) -> bytes:
+def asking_script(call: Call) -> bytes:
     """The loader with its standard input in itself; the host's name is its argument."""
     order = {**call.order, "request": with_name(call.order["request"], HOST)}
     whole = packed_program()
@@ -92,7 +92,7 @@ class Engine:
         for call in self.calls.values():
             call.mark = mark  # one script asks them all
         script = folder / "ask.py"
-        script.write_bytes(script_of(first))
+        script.write_bytes(asking_script(first))
         names = folder / "names"
         names.write_text("".join(f"{name}\n" for name in self.calls))
         inventory = self.inventory or str(names)
