@@ -23,6 +23,15 @@ class Misuse(ValueError):
 
 
 EVERY_FIELD = ("all",)  # --columns all
+# tabulate's formats that are drawn on a terminal, and rendered by nothing
+DRAWN = frozenset(
+    (
+        *("plain", "simple", "simple_grid", "simple_outline", "grid", "rounded_grid", "outline"),
+        *("rounded_outline", "heavy_grid", "heavy_outline", "mixed_grid", "mixed_outline"),
+        *("double_grid", "double_outline", "fancy_grid", "fancy_outline", "presto", "pretty"),
+        "psql",
+    )
+)
 
 
 class Options:
@@ -166,6 +175,15 @@ class Options:
         named.update(OTHERS)
         flags = (*NAMED, *OTHERS, "groups", "l2cap", "rfcomm")
         return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
+
+    @property
+    def drawn(self) -> bool:
+        """True if the rows are a table for a terminal, and not for a browser or a program."""
+        if self.layout or self.lsof is not None:
+            return False
+        if self.format == "classic":
+            return bool(self.columns or self.count_by)
+        return self.format in DRAWN
 
     @property
     def silent(self) -> bool:

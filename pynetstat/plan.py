@@ -302,14 +302,6 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
     return has_holders(options) and bool(there) and options.source != "proc"
 
 
-def drawn_as_table(options: Options) -> bool:
-    """True if the rows are a table for a terminal: with --columns, or in a format of tabulate's
-    that nobody renders."""
-    from .formats import terminal_table
-
-    return terminal_table(options)
-
-
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
 METRICS = ("openmetrics", "prometheus")
@@ -353,7 +345,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("watch", lambda options: options.lsof is None and not options.layout, "it has one layout"),
     (
         "color",
-        lambda options: options.color != "always" or options.watch or drawn_as_table(options),
+        lambda options: options.color != "always" or options.watch or options.drawn,
         "tables for terminals alone (--format simple, ...) have colours",
     ),
     ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),

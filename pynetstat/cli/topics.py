@@ -78,7 +78,7 @@ def states() -> Iterator[Piece]:
 
 def columns() -> Iterator[Piece]:
     yield TEXT, "", "--columns, --sort and --count-by take these fields; records have them all."
-    definitions = schema()["$defs"]
+    definitions = schema_document()["$defs"]
     for listing, record in LISTINGS.items():
         yield HEADING, "", f"{listing} ({OPTION_OF[listing]})"
         for name, field in definitions[record]["properties"].items():
@@ -126,7 +126,7 @@ TOPICS: dict[str, Callable[[], Iterator[Piece]]] = {
 }
 
 
-def schema() -> dict[str, Any]:
+def schema_document() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
         files("pynetstat").joinpath("schema.json").read_text("utf-8")
     )

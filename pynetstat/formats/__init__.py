@@ -17,17 +17,6 @@ METRICS = ("openmetrics", "prometheus")
 OWN = ("classic", *STRUCTURED, *METRICS)
 
 
-def terminal_table(options: Options) -> bool:
-    """True for a table of tabulate's that is made for a terminal, and not for a browser."""
-    if options.layout or options.lsof is not None or options.format in (*STRUCTURED, *METRICS):
-        return False
-    if options.format == "classic":
-        return bool(options.columns or options.count_by)
-    from .markup import ESCAPES
-
-    return options.format not in (*ESCAPES, "html", "latex", "latex_booktabs", "records")
-
-
 def find_renderer(options: Options) -> Render:
     """The `render(sections, options, incomplete)` of a format; its module is imported now.
 

@@ -13,7 +13,6 @@ from ..listing import Section
 from ..options import EVERY_FIELD, Options
 from ..table import Table, joined
 from ..text import safe_cells
-from . import terminal_table
 from .colour import in_colour, painted_state
 from .markup import ESCAPES
 from .structured import chosen_fields, plain_value
@@ -28,7 +27,7 @@ def render(
     `--columns all` every field that is not empty in all rows."""
     between = ""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    colour = in_colour(options.color, terminal) and terminal_table(options)
+    colour = options.drawn and in_colour(options.color, terminal)
     for listing, tables in sections:
         table = joined(listing.record, [part for part in tables if isinstance(part, Table)])
         fields = shown_fields(table, options)
@@ -67,12 +66,12 @@ def socket_fields(table: Table, options: Options) -> dict[str, Cells]:
     found["state"] = table["state"]
     if options.extend:
         found |= {"user": table["user"], "inode": table["inode"]}
-    return found | owner_fields(table, options) | more_fields(table, options)
+    return found | holder_fields(table, options) | more_fields(table, options)
 
 
 def unix_fields(table: Table, options: Options) -> dict[str, Cells]:
     names = ("proto", "refcnt", "flags", "type", "state", "inode")
-    found = {name: table[name] for name in names} | owner_fields(table, options)
+    found = {name: table[name] for name in names} | holder_fields(table, options)
     return {**found, "path": table["path"]}
 
 
@@ -91,7 +90,7 @@ def interface_fields(table: Table, options: Options) -> dict[str, Cells]:
     return {**found, "flags_str": table["flags_str"]} | more_fields(table, options)
 
 
-def owner_fields(table: Table, options: Options) -> dict[str, Cells]:
+def holder_fields(table: Table, options: Options) -> dict[str, Cells]:
     return {"program": list(map(holders_cell, table["processes"]))} if options.programs else {}
 
 
