@@ -378,6 +378,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("watch", lambda options: not options.elsewhere, "the screen is of this machine; -c goes"),
     ("events", lambda options: not options.elsewhere, "with --host there are lists, not events"),
     ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),

@@ -119,6 +119,10 @@ def test_counts_columns_sort_and_tables(here: Machines) -> None:
     ]
     table = text_of(here.ask("-tln", *hosts, "--format", "github", "--columns", "host,local_port"))
     assert "| web2   |         6379 |" in table
+    table = text_of(here.ask("-tln", *hosts, *LISTENERS, "--format", "tsv", "--columns", "all"))
+    assert table.startswith("host\tproto\t") and table.count("\nweb1\ttcp\t") == 2
+    table = text_of(here.ask("-tln", *hosts, *LISTENERS, "--format", "github"))
+    assert table.startswith("| host   | proto   |")
     network = text_of(here.ask("-tln", *hosts, "--count-by", "local_network/8", "--format", "csv"))
     assert "127.0.0.0/8,4" in network
 
@@ -567,10 +571,10 @@ def test_lines_that_are_no_rows(line: Any) -> None:
         answer_to(line, format="jsonl")
 
 
-def test_the_question_of_readme_over_snapshots(here: Machines, tmp_path: Path) -> None:
+def test_the_question_over_snapshots(here: Machines, tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not here")
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-    query = re.search(r'duckdb -c "\n(.*?)"\n', readme, re.S)
+    page = (Path(__file__).parents[1] / ".docs" / "hosts.md").read_text("utf-8")
+    query = re.search(r'duckdb -c "\n(.*?)"\n', page, re.S)
     assert query
     rows = here.ask("-tanp", "--host", "web1,web2", "--format", "jsonl").stdout
     import gzip

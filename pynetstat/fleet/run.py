@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from ..kernel.proc import Proc
 from ..listing import Column, Layout, Listing, Section
-from ..options import Options
+from ..options import EVERY_FIELD, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Pieces, Run, no_heading, print_rounds
@@ -23,7 +23,7 @@ from .ssh import Call, Switchboard, ended_with_us
 HERE = (
     "sort", "count_by", "top", "columns", "format", "header", "fail_if_empty", "continuous",
     "rounds", "save", "diff", "fail_on_change", "host", "hosts", "inventory", "forks",
-    "host_timeout", "engine",
+    "host_timeout", "engine", "color",
 )  # fmt: skip
 FORKS = 16  # hosts at a time: 8 and 32 take as long for 50 hosts on 2 processors
 
@@ -54,9 +54,10 @@ def requested(plan: Plan) -> dict[str, Any]:
     if not options.structured:
         return {"options": given, "fields": [name for name in fields if name != "host"]}
     given["format"] = "jsonl"
-    if options.columns or options.count_by:
+    columns = () if options.columns == EVERY_FIELD else options.columns
+    if columns or options.count_by:
         counted = [one.partition("/")[0] for one in options.count_by]
-        fields |= dict.fromkeys([*options.columns, *(NETWORKS.get(one, one) for one in counted)])
+        fields |= dict.fromkeys([*columns, *(NETWORKS.get(one, one) for one in counted)])
         if options.count_by:
             records = [{*names_of(listing.record)} for listing in plan.listings]
             known = set().union(*records)
@@ -69,7 +70,7 @@ def requested(plan: Plan) -> dict[str, Any]:
         within = not fields.keys() <= own
         fields = dict.fromkeys([*everything(plan), *fields]) if within else {}
     fields.pop("host", None)
-    if (options.columns or options.count_by) and not fields:
+    if (columns or options.count_by) and not fields:
         fields = {next(name for name in plan.listings[0].record._fields if name != "host"): None}
     if fields:
         given["columns"] = list(fields)
