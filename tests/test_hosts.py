@@ -141,6 +141,22 @@ def test_filters_are_answered_by_each_host(here: Machines) -> None:
     assert done.returncode == 2 and b"expected a port" in done.stderr
 
 
+def test_the_kernel_is_asked_for_what_rows_are_sorted_by(here: Machines) -> None:
+    for words in (
+        ("--format", "jsonl"),
+        ("--format", "jsonl", "--columns", "host,local_port,rtt_us"),
+        ("--format", "jsonl", "-p"),
+    ):
+        done = here.ask("-tan", "--host", "web1,web2", "--sort", "-rtt_us,host", *words)
+        rows = [json.loads(line) for line in text_of(done).splitlines()]
+        assert {row["host"] for row in rows} == {"web1", "web2"}
+        if "--columns" in words:
+            known = [row["rtt_us"] for row in rows if row["rtt_us"] is not None]
+            assert known and known == sorted(known, reverse=True)
+    lines = text_of(here.ask("-tan", "--host", "web1", "--sort", "-rtt_us")).splitlines()[2:]
+    assert "ESTABLISHED" in lines[0] and "ESTABLISHED" not in lines[-1]  # others have no such time
+
+
 def test_statistics_and_what_a_host_does_not_know(here: Machines) -> None:
     words = ("-s", "--host", "web1,web2", "--format", "jsonl", "--columns", "host,name,value")
     rows = [json.loads(line) for line in text_of(here.ask(*words)).splitlines()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from ..diagnosis.rule import plural
 from ..kernel.proc import Proc
 from ..listing import Column, Layout, Listing, Section
 from ..options import EVERY_FIELD, Options
@@ -52,7 +53,10 @@ def requested(plan: Plan) -> dict[str, Any]:
         given.pop("interval", None)
     fields: dict[str, None] = dict.fromkeys(options.sort_keys)
     if not options.structured:
-        return {"options": given, "fields": [name for name in fields if name != "host"]}
+        names = [name for name in fields if name != "host"]
+        # sorted there as well, so that the kernel is asked for these fields
+        keys = [key for key in options.sort if key.removeprefix("-") != "host"]
+        return {"options": given | ({"sort": keys} if keys else {}), "fields": names}
     given["format"] = "jsonl"
     columns = () if options.columns == EVERY_FIELD else options.columns
     if columns or options.count_by:
@@ -79,7 +83,7 @@ def requested(plan: Plan) -> dict[str, Any]:
 
 def everything(plan: Plan) -> list[str]:
     """All fields of the records but for those that would make a host look at its processes, its
-    namespaces or its containers unasked."""
+    namespaces or its containers unasked, and for names that -n leaves out."""
     from ..listing import DETAILS, OWNED
     from ..plan import RATES
 
@@ -90,6 +94,9 @@ def everything(plan: Plan) -> list[str]:
         *(() if options.netns else ("netns",)),
         *(() if options.rates else RATES),
     }
+    named = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), False)
+    for listing in plan.listings:
+        left_out |= {*listing.names(options.replace(**named))} - {*listing.names(options)}
     names = [name for listing in plan.listings for name in listing.record._fields]
     return [name for name in dict.fromkeys(names) if name not in left_out]
 
@@ -111,7 +118,7 @@ class Answers:
 
     def collected(self) -> Iterator[None]:
         """Wait for one host after the other, as they end."""
-        self.outcome.progress(f"Asking {self.many} hosts ...")
+        self.outcome.progress(f"Asking {plural(self.many, 'host')} ...")
         for call, why in self.board.results():
             self.outcome.progress("")
             name = call.host.name
