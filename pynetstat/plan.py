@@ -210,8 +210,11 @@ def check_places(options: Options) -> None:
     """Misuse for a place that is none, or more than one document can tell of."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
-    if options.netns == "all" and options.statistics and options.format == "json":
-        raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+    if options.statistics and options.format == "json":
+        if options.netns == "all":
+            raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+        if options.elsewhere:
+            raise Misuse("statistics in one JSON object are of one machine; use --format jsonl")
 
 
 def check(plan: Plan) -> None:
@@ -375,6 +378,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("watch", lambda options: not options.elsewhere, "the screen is of this machine; -c goes"),
     ("events", lambda options: not options.elsewhere, "with --host there are lists, not events"),
     ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),

@@ -40,6 +40,8 @@ CAPTURE = str(Path(__file__).parent / "captures/article/proc")
         ("-tan --host-timeout 3", "--host-timeout has no effect: it is about other hosts"),
         ("-an --host web1 --as windows", "--as windows is of this machine"),
         ("-tan --host web1 --lsof", "--lsof is of this machine"),
+        ("-s --host web1 --json", "statistics in one JSON object are of one machine"),
+        ("-tan --host web1 --watch", "--watch has no effect: the screen is of this machine"),
         ("-tan --host web1 --events", "--events has no effect: with --host"),
     ],
 )

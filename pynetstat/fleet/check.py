@@ -33,14 +33,14 @@ class Untrue(Exception):
 
 
 @cache
-def schema() -> Any:
+def schema_of_records() -> Any:
     return json.loads(files("pynetstat").joinpath("schema.json").read_text("utf-8"))
 
 
 def field_schema(listing: Listing, name: str) -> dict[str, Any]:
     """What the schema says of a field; of one that it does not know, by its annotation."""
-    known = schema()["properties"].get(listing.name, {}).get("items", {}).get("$ref", "")
-    record = schema()["$defs"].get(known.rpartition("/")[2], {})
+    known = schema_of_records()["properties"].get(listing.name, {}).get("items", {}).get("$ref", "")
+    record = schema_of_records()["$defs"].get(known.rpartition("/")[2], {})
     found = record.get("properties", {}).get(name)
     if found is None:
         kind = field_kind(listing.record, name)
@@ -50,7 +50,7 @@ def field_schema(listing: Listing, name: str) -> dict[str, Any]:
 
 def referred(rule: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in rule:
-        rule = schema()["$defs"][rule["$ref"].rpartition("/")[2]]
+        rule = schema_of_records()["$defs"][rule["$ref"].rpartition("/")[2]]
     return rule
 
 
@@ -217,7 +217,7 @@ class Answer:
             more, incomplete = end["more_notices"], end["incomplete"]
             fine = type(status) is int and type(more) is int and isinstance(notices, list)
             fine = fine and all(isinstance(one, str) for one in notices)
-            missing = schema()["properties"]["incomplete"]
+            missing = schema_of_records()["properties"]["incomplete"]
             fine = fine and fits(incomplete, missing) and isinstance(fault, (str, type(None)))
         except (ValueError, TypeError, KeyError, RecursionError):
             fine = False
@@ -231,7 +231,7 @@ class Answer:
             {"what": shown(one["what"]), "reason": shown(one["reason"]), "count": one["count"],
              "host": self.host} for one in incomplete[:NOTICES]
         ]  # fmt: skip
-        return shown(fault) if fault else ""
+        return shown(fault.partition("\n")[0]) if fault else ""
 
 
 NOTICES = 20  # of each host that are shown

@@ -119,6 +119,8 @@ class Engine:
     def kill(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.terminate()  # it ends its own children
+        if self.folder:
+            self.folder.cleanup()
 
     def end(self) -> None:
         if self.process and self.process.poll() is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from ..diagnosis.rule import plural
 from ..kernel.proc import Proc
 from ..listing import Column, Layout, Listing, Section
-from ..options import Options
+from ..options import EVERY_FIELD, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Pieces, Run, no_heading, print_rounds
@@ -23,7 +24,7 @@ from .ssh import Call, Switchboard, ended_with_us
 HERE = (
     "sort", "count_by", "top", "columns", "format", "header", "fail_if_empty", "continuous",
     "rounds", "save", "diff", "fail_on_change", "host", "hosts", "inventory", "forks",
-    "host_timeout", "engine",
+    "host_timeout", "engine", "color",
 )  # fmt: skip
 FORKS = 16  # hosts at a time: 8 and 32 take as long for 50 hosts on 2 processors
 
@@ -52,11 +53,15 @@ def requested(plan: Plan) -> dict[str, Any]:
         given.pop("interval", None)
     fields: dict[str, None] = dict.fromkeys(options.sort_keys)
     if not options.structured:
-        return {"options": given, "fields": [name for name in fields if name != "host"]}
+        names = [name for name in fields if name != "host"]
+        # sorted there as well, so that the kernel is asked for these fields
+        keys = [key for key in options.sort if key.removeprefix("-") != "host"]
+        return {"options": given | ({"sort": keys} if keys else {}), "fields": names}
     given["format"] = "jsonl"
-    if options.columns or options.count_by:
+    columns = () if options.columns == EVERY_FIELD else options.columns
+    if columns or options.count_by:
         counted = [one.partition("/")[0] for one in options.count_by]
-        fields |= dict.fromkeys([*options.columns, *(NETWORKS.get(one, one) for one in counted)])
+        fields |= dict.fromkeys([*columns, *(NETWORKS.get(one, one) for one in counted)])
         if options.count_by:
             records = [{*names_of(listing.record)} for listing in plan.listings]
             known = set().union(*records)
@@ -69,7 +74,7 @@ def requested(plan: Plan) -> dict[str, Any]:
         within = not fields.keys() <= own
         fields = dict.fromkeys([*everything(plan), *fields]) if within else {}
     fields.pop("host", None)
-    if (options.columns or options.count_by) and not fields:
+    if (columns or options.count_by) and not fields:
         fields = {next(name for name in plan.listings[0].record._fields if name != "host"): None}
     if fields:
         given["columns"] = list(fields)
@@ -78,7 +83,7 @@ def requested(plan: Plan) -> dict[str, Any]:
 
 def everything(plan: Plan) -> list[str]:
     """All fields of the records but for those that would make a host look at its processes, its
-    namespaces or its containers unasked."""
+    namespaces or its containers unasked, and for names that -n leaves out."""
     from ..listing import DETAILS, OWNED
     from ..plan import RATES
 
@@ -89,6 +94,9 @@ def everything(plan: Plan) -> list[str]:
         *(() if options.netns else ("netns",)),
         *(() if options.rates else RATES),
     }
+    named = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), False)
+    for listing in plan.listings:
+        left_out |= {*listing.names(options.replace(**named))} - {*listing.names(options)}
     names = [name for listing in plan.listings for name in listing.record._fields]
     return [name for name in dict.fromkeys(names) if name not in left_out]
 
@@ -110,7 +118,7 @@ class Answers:
 
     def collected(self) -> Iterator[None]:
         """Wait for one host after the other, as they end."""
-        self.outcome.progress(f"Asking {self.many} hosts ...")
+        self.outcome.progress(f"Asking {plural(self.many, 'host')} ...")
         for call, why in self.board.results():
             self.outcome.progress("")
             name = call.host.name

@@ -22,6 +22,7 @@ from .hosts import Host
 from .payload import VERSION, loader_text, packed_program
 
 MOST = 128 << 20  # bytes of one answer: 120,000 sockets with all fields; 260 MB while it is read
+TOGETHER = 512 << 20  # bytes of all answers that are coming at a time
 LONGEST = 1 << 20  # bytes of one line
 NOISE = 1 << 18  # bytes that a shell may print before the answer
 COMPLAINT = 4096  # bytes of what ssh says on stderr, the last of them
@@ -330,6 +331,10 @@ class Switchboard:
                 ended[call] = (
                     f"{what} within {call.seconds:g} seconds; --host-timeout gives it more"
                 )
+        if sum(call.size for call in self.active) > TOGETHER:
+            largest = max(self.active, key=lambda call: call.size)
+            limit = f"{TOGETHER >> 20} MiB of answers at a time"
+            ended.setdefault(largest, f"more than {limit}, and its is the longest; use --forks 1")
         for call in ended:
             self.drop(call)
         return list(ended.items())

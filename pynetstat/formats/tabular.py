@@ -52,7 +52,8 @@ def shown_fields(table: Table, options: Options) -> dict[str, Cells]:
     usual = USUAL.get(table.record.__name__)
     if options.columns or options.count_by or usual is None:
         return {name: table[name] for name in chosen_fields(table, options)}
-    return usual(table, options)
+    host = {"host": table["host"]} if "host" in table.record._fields else {}
+    return host | usual(table, options)
 
 
 # What netstat shows of a listing
