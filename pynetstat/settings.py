@@ -19,6 +19,7 @@ AGAIN = "Again and again"
 DIAGNOSE = "What is wrong"
 NAMES = "Names"
 PLACES = "Places and sources"
+HOSTS = "Other hosts"
 HELP = "Help"
 
 # Who understands an option: the command line and the API; the same, but in the API a function
@@ -29,7 +30,7 @@ SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 # What each kind of option is before it is said.
 UNSAID = {
     "flag": False, "count": 0,
-    "states": (), "fields": (), "families": (), "rules": (), "limits": (),
+    "states": (), "fields": (), "families": (), "rules": (), "limits": (), "hosts": (),
 }  # fmt: skip
 
 SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
@@ -80,8 +81,8 @@ class Setting:
 
     names    its letter and its long name: "-r --route"
     kind     what it takes: flag, count, family (an option that names a family) and immediate
-             (--help) take nothing; families, states, fields, rules and limits take words with
-             commas between them; text, program, term, choice, format, integer, seconds and
+             (--help) take nothing; families, states, fields, rules, limits and hosts take words
+             with commas between them; text, program, term, choice, format, integer, seconds and
              directory take one value
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
@@ -306,7 +307,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--columns",
-        "These fields of the records, in this order.",
+        "These fields of the records, in this order; `all` for every field in a table.",
         "fields",
         metavar="FIELD,...",
         reach=OUTPUT,
@@ -319,6 +320,17 @@ SETTINGS = (
         "fields",
         metavar="FIELD,...",
         example="-recv_q,local_port",
+    ),
+    Setting(
+        PRINT,
+        "--color",
+        "States and findings in colour: auto (on a terminal), always or never. netstat's own text"
+        " has no colour.",
+        "choice",
+        default="auto",
+        words=("auto", "always", "never"),
+        reach=OUTPUT,
+        example="always",
     ),
     Setting(
         PRINT,
@@ -369,6 +381,12 @@ SETTINGS = (
         least=1,
         reach=OUTPUT,
         example="3",
+    ),
+    Setting(
+        AGAIN,
+        "--watch",
+        "A live screen of sockets with their rates, of interfaces (-i) or of counters (-s).",
+        reach=OUTPUT,
     ),
     Setting(
         AGAIN,
@@ -483,6 +501,65 @@ SETTINGS = (
         default="auto",
         words=("auto", "proc", "netlink", "psutil"),
         example="netlink",
+    ),
+    Setting(
+        HOSTS,
+        "--host",
+        "The same of each of these hosts, by ssh; with --inventory its groups and patterns too.",
+        "hosts",
+        metavar="NAME,...",
+        reach=OUTPUT,
+        example="web1,web2",
+    ),
+    Setting(
+        HOSTS,
+        "--hosts",
+        "Of the hosts in this file, one a line; - is standard input.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="hosts.txt",
+    ),
+    Setting(
+        HOSTS,
+        "--inventory",
+        "Of the hosts of this inventory of Ansible, or of those that --host names.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="inventory.ini",
+    ),
+    Setting(
+        HOSTS,
+        "--forks",
+        "How many hosts are asked at a time. Default: 16.",
+        "integer",
+        metavar="N",
+        least=1,
+        reach=OUTPUT,
+        example="8",
+    ),
+    Setting(
+        HOSTS,
+        "--host-timeout",
+        "The time that each host has to answer. Default: 30.",
+        "seconds",
+        metavar="SECONDS",
+        default=30.0,
+        least=0,
+        reach=OUTPUT,
+        example="7.5",
+    ),
+    Setting(
+        HOSTS,
+        "--engine",
+        "What carries the question: ssh (default), or ansible with all its kinds of connection.",
+        "choice",
+        metavar="NAME",
+        default="ssh",
+        words=("ssh", "ansible"),
+        reach=OUTPUT,
+        example="ansible",
     ),
     Setting(HELP, "-h --help", "This text.", "immediate", netstat=3, reach=COMMAND),
     Setting(HELP, "-V --version", "The version.", "immediate", netstat=1, reach=COMMAND),

@@ -29,6 +29,7 @@ KINDS: dict[str, Any] = {
     "fields": tuple[str, ...],
     "rules": tuple[str, ...],
     "limits": tuple[str, ...],
+    "hosts": tuple[str, ...],
     "integer": int | None,
     "seconds": float,
     "text": str | None,
@@ -122,7 +123,7 @@ def test_the_shell_completes_its_name(setting: Setting) -> None:
 
 @taking
 def test_the_shell_completes_its_value(setting: Setting) -> None:
-    if setting.kind in ("text", "integer", "seconds", "selection"):
+    if setting.kind in ("text", "integer", "seconds", "selection", "hosts"):
         assert completions([f"--{setting.long}"], "") == []
         return
     example = {"program": Path(sys.executable).name, "fields": "proto,local_port", "count-by": ""}
@@ -147,7 +148,8 @@ def test_fields_are_completed_for_what_is_listed() -> None:
 
 def test_options_are_those_of_the_table() -> None:
     hints = typing.get_type_hints(Options)
-    for name in ("dump", "condition", "internals", "foreign", "tcp_states"):  # which Plan decides
+    decided = ("dump", "condition", "internals", "foreign", "tcp_states")  # by Plan
+    for name in (*decided, "answering", "dump_timers", "dump_users"):
         del hints[name]
     kinds = {one.field: KINDS[one.kind] for one in SETTINGS if one.field in DEFAULTS}
     assert hints == kinds

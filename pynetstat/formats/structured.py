@@ -17,7 +17,7 @@ from typing import Any
 
 from ..kernel.rights import sees_every_process
 from ..listing import Layout, Section
-from ..options import Options
+from ..options import EVERY_FIELD, Options
 from ..table import Remark, Table, names_of
 from ..text import cleaned, set_of, valid
 
@@ -95,7 +95,7 @@ def statistics_json(tables: Iterable[Table | Remark | Layout]) -> str:
 
 def chosen_fields(table: Table, options: Options) -> list[str]:
     """The fields to show: all of the record, or those of --columns that it has."""
-    if options.columns:
+    if options.columns and options.columns != EVERY_FIELD:
         return [name for name in options.columns if name in names_of(table.record)]
     return list(table.record._fields)
 

@@ -112,7 +112,7 @@ def decode_groups(
 def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if options.numeric_hosts or options.structured:
         return {}
-    return {"host": ("host", "address")}
+    return {"address_host": ("host", "address")}
 
 
 def columns(options: Options) -> Iterator[Column]:
@@ -124,7 +124,7 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Interface       ", "%-15s ", "ifname", dash_for_unknown, untrusted=True)
     yield Column("RefCnt ", "%-6s ", "users", dash_for_unknown)
     untrusted = not options.numeric_hosts
-    yield Column(f"Group{rule}", "%s", "address host", cells, untrusted)
+    yield Column(f"Group{rule}", "%s", "address address_host", cells, untrusted)
 
 
 GROUPS = Listing("groups", Group, collect, columns, lambda _: "IPv6/IPv4 Group Memberships", names)
