@@ -27,6 +27,7 @@ DOCS = "\n".join(page.read_text("utf-8") for page in PAGES)
 ARTICLE = Path(__file__).parent / "captures" / "article"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL)
 FOREIGN = {
+    "--only",
     "--strict",
     "--target",
     "--global",
