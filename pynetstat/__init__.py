@@ -71,6 +71,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing is not needed to run, and the command comes through here
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from typing_extensions import Unpack
@@ -86,10 +87,12 @@ if TYPE_CHECKING:
     from .keywords import Keywords
     from .listing import Stop as Unavailable
     from .options import Misuse, Options
+    from .overtime.changes import Change as Change
     from .results import Records as Records
 
 __version__ = "2.0.0"
 __all__ = [
+    "Change",
     "Finding",
     "Group",
     "InetSocket",
@@ -103,6 +106,7 @@ __all__ = [
     "Unavailable",
     "UnixSocket",
     "diagnose",
+    "diff",
     "groups",
     "interfaces",
     "netlink_sockets",
@@ -111,11 +115,13 @@ __all__ = [
     "sockets",
     "statistics",
     "unix_sockets",
+    "watch",
 ]
 
 
 # The classes of the API, and the modules that have them.
 EXPORTED = {
+    "Change": "overtime.changes",
     "Misuse": "options",
     "Options": "options",
     "Records": "results",
@@ -249,6 +255,44 @@ def diagnose(**options: Unpack[Keywords]) -> Records[Finding]:
     from .results import Records
 
     return Records(diagnose(Options(**meant(options))))
+
+
+def watch(**options: Unpack[Keywords]) -> Iterator[Change]:
+    """What happens to Internet sockets from now on: each `Change` has `event` (opened, closed or
+    changed), `ts` (RFC 3339), `row` and `previous` as dicts. It never ends; a round is every
+    `interval` seconds (default 1). What lives shorter than that is not seen.
+
+    >>> import itertools
+    >>> changes = watch(tcp=True, listening=True, interval=0.1)
+    >>> [change.event for change in itertools.islice(changes, 0)]
+    []
+    """
+    from .options import Options
+    from .outcome import Outcome
+    from .overtime.events import Watching
+
+    numbers = ("numeric_hosts", "numeric_ports", "numeric_users")
+    keywords: dict[str, Any] = {**dict.fromkeys(numbers, True), **options}
+    if not any(keywords.get(name) for name in ("tcp", "udp", "udplite", "raw", "sctp", "icmp")):
+        keywords.setdefault("families", ("inet", "inet6"))
+    keywords.setdefault("all", not keywords.get("listening"))
+    watching = Watching(Options(**meant(keywords)), Outcome(library=True))  # mistakes: here
+    return (change for _, changes in watching.rounds() for change in changes)
+
+
+def diff(before: Iterable[Any], after: Iterable[Any]) -> Records[Change]:
+    """What differs between two lists of records, as `sockets()` or `routes()` gave them: each
+    `Change` has `event` (added, removed or changed), `row` and `previous` as dicts. Owners,
+    queues and counters, which move by themselves, do not count.
+
+    >>> diff(routes(), routes())
+    []
+    """
+    from .overtime.changes import record_changes
+    from .results import Records
+    from .run import now
+
+    return Records(record_changes(before, after, now()))
 
 
 def meant(keywords: Any) -> dict[str, Any]:

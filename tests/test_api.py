@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import psutil
@@ -89,6 +91,28 @@ def test_what_records_can_do() -> None:
         assert plain["timer"]["name"] == "off" and plain["processes"][0]["pid"] == os.getpid()
     for records in (pynetstat.unix_sockets(), pynetstat.interfaces(), pynetstat.routes()):
         assert len(set(records)) == len({json.dumps(one) for one in records.to_dicts()})
+
+
+def test_watch_and_diff() -> None:
+    before = pynetstat.sockets(tcp=True, listening=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        after = pynetstat.sockets(tcp=True, listening=True)
+        mine = [one for one in pynetstat.diff(before, after) if one.row["local_port"] == port]
+        assert [one.event for one in mine] == ["added"]
+        changes = pynetstat.watch(tcp=True, port=port, interval=0.05)
+        client = Thread(target=lambda: (sleep(0.5), socket.create_connection(("127.0.0.1", port))))
+        client.start()
+        first = next(changes)
+        assert first.event == "opened" and port in (
+            first.row["local_port"],
+            first.row["remote_port"],
+        )
+        client.join()
+    back = pynetstat.diff(after, pynetstat.sockets(tcp=True, listening=True))
+    assert [one.event for one in back if one.row["local_port"] == port] == ["removed"]
+    with pytest.raises(pynetstat.Misuse):
+        pynetstat.watch(sort=("nope",))
 
 
 def test_the_classes_are_exported() -> None:

@@ -55,8 +55,13 @@ TOLD_BY_NETLINK = frozenset(("backlog", "dual_stack", "dev", "uid"))
 
 def identity_of(listing: Listing) -> tuple[str, ...]:
     """The fields that tell a row from every other; all that does not move, where none are known."""
-    fields = listing.record._fields
-    known = listing.identity or IDENTITY.get(listing.name, ())
+    return identity_fields(
+        listing.record._fields, listing.identity or IDENTITY.get(listing.name, ())
+    )
+
+
+def identity_fields(fields: Sequence[str], known: Sequence[str] = ()) -> tuple[str, ...]:
+    """Those of the known fields that there are, or all that do not move."""
     chosen = known or tuple(name for name in fields if name not in MOVING)
     return tuple(name for name in dict.fromkeys(("host", "netns", *chosen)) if name in fields)
 
@@ -109,6 +114,28 @@ def compared(
         yield ("changed", row, others.pop(0)) if others else ("added", row, None)
     for row in chain.from_iterable(before.values()):
         yield "removed", row, None
+
+
+# The listing of each record that the Python API gives
+LISTING_OF = {
+    "InetSocket": "sockets",
+    "UnixSocket": "unix",
+    "Interface": "interfaces",
+    "Route": "routes",
+    "Group": "groups",
+}
+
+
+def record_changes(before: Iterable[Any], after: Iterable[Any], moment: str) -> Iterator[Change]:
+    """What differs between two lists of records of one kind: added, removed or changed."""
+    old, new = list(before), list(after)
+    for record in (old or new)[:1]:
+        name = LISTING_OF.get(type(record).__name__, "")
+        names = identity_fields(record._fields, IDENTITY.get(name, ()))
+        still = [field for field in record._fields if field not in MOVING]
+        was, now = ([one._asdict() for one in records] for records in (old, new))
+        for event, row, previous in compared(was, now, names, still):
+            yield Change(event, moment, name, row, previous)
 
 
 # What is printed

@@ -30,28 +30,16 @@ def show_events(
 ) -> int:
     """What happens after the first round, until --count; the exit status."""
     Plan(options)  # what makes no sense is said of the options as they were given
-    plan = Plan(options.replace(events=False, format="records", continuous=True, header=True))
     outcome = Outcome(warn, progress)
-    run = Run(plan, Proc(plan.options.root, outcome.error), outcome)
+    watching = Watching(options, outcome)
     shown = options.replace(columns=())
     render = formats.find_renderer(shown)
-    watched = {listing.name: Watched(listing) for listing in plan.listings}
     frame = Frame(1, "", set())
-    for number in rounds(plan.options):
-        outcome.begin_round()
-        changes: list[Change] = []
-        found: dict[str, list[Any]] = {name: [] for name in watched}
-        for listing, tables in run.gather(number):
-            for table in tables_alone(tables):
-                found[listing.name] += table
-        if number == 1 and run.owners:
-            run.owners.last_notice()
-        moment = now()
-        if not outcome.errors:  # else nothing is known of what has closed
-            for name, records in found.items():
-                changes += watched[name].step(records, moment)
+    for number, changes in watching.rounds():
+        if number == 1 and watching.run.owners:
+            watching.run.owners.last_notice()
         if changes:
-            part = [changes_section(changes, plan.listings)]
+            part = [changes_section(changes, watching.plan.listings)]
             extra = (frame,) if options.format in formats.STRUCTURED else ()
             for piece in render(part, shown, list, *extra):
                 put(out, piece)
@@ -59,6 +47,34 @@ def show_events(
         if outcome.status:
             break
     return outcome.exit_status()
+
+
+class Watching:
+    """Rounds of a run, and what changes from each to the next."""
+
+    def __init__(self, options: Options, outcome: Outcome) -> None:
+        self.plan = Plan(
+            options.replace(events=False, format="records", continuous=True, header=True)
+        )
+        self.outcome = outcome
+        proc = Proc(self.plan.options.root, outcome.error)
+        self.run = Run(self.plan, proc, outcome)
+        self.watched = {listing.name: Watched(listing) for listing in self.plan.listings}
+
+    def rounds(self) -> Iterator[tuple[int, list[Change]]]:
+        """The number of each round, and what has changed since the one before it."""
+        for number in rounds(self.plan.options):
+            self.outcome.begin_round()
+            changes: list[Change] = []
+            found: dict[str, list[Any]] = {name: [] for name in self.watched}
+            for listing, tables in self.run.gather(number):
+                for table in tables_alone(tables):
+                    found[listing.name] += table
+            moment = now()
+            if not self.outcome.errors:  # else nothing is known of what has closed
+                for name, records in found.items():
+                    changes += self.watched[name].step(records, moment)
+            yield number, changes
 
 
 def connection(record: Any) -> bool:
