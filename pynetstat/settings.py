@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WHAT = "What to list"
 ROWS = "Which rows"
 PRINT = "How to print"
-AGAIN = "Again and again"
+AGAIN = "Repeating"
 DIAGNOSE = "What is wrong"
 NAMES = "Names"
 PLACES = "Places and sources"
@@ -38,9 +38,9 @@ SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
 EXAMPLES = (
     ("pynetstat -apA inet", "All Internet sockets, and the program that holds each."),
     ("pynetstat -tlnp", "Who listens, in numbers."),
-    ("pynetstat -tap --port 8080", "Who has to do with port 8080."),
+    ("pynetstat -tap --port 8080", "Everything that uses port 8080."),
     ("pynetstat -ta --count-by state", "How many connections are in each state."),
-    ("pynetstat -tanp --state close-wait", "What a program has never closed."),
+    ("pynetstat -tanp --state close-wait", "Connections that a program failed to close."),
     ("pynetstat -tan --json | jq '.sockets[].remote_address'", "For scripts."),
     ("pynetstat --diagnose", "Which program is causing trouble."),
     ("pynetstat -ci", "The interfaces, again every second."),
@@ -215,11 +215,11 @@ SETTINGS = (
     ),
     Setting(WHAT, "-C --cache", "With -r: the cache.", netstat=29),
     Setting(ROWS, "-a --all", "Listening and connected sockets; all interfaces.", netstat=16),
-    Setting(ROWS, "-l --listening", "Listening sockets alone.", netstat=15),
+    Setting(ROWS, "-l --listening", "Only listening sockets.", netstat=15),
     Setting(
         ROWS,
         "--filter",
-        "Rows that meet it, in the manner of ss: 'dport = 443 and program = firefox'.",
+        "Only rows that match an expression as ss has it: 'dport = 443 and program = firefox'.",
         "text",
         metavar="EXPR",
         example="dport = 443",
@@ -237,7 +237,12 @@ SETTINGS = (
     ),
     Setting(ROWS, "--pid", "Rows of this process.", "integer", metavar="N", example="812"),
     Setting(
-        ROWS, "--program", "Rows of this program.", "program", metavar="PROGRAM", example="nginx"
+        ROWS,
+        "--program",
+        "Only rows of the program of exactly this name; --filter 'program ~ NAME' finds a part.",
+        "program",
+        metavar="PROGRAM",
+        example="nginx",
     ),
     Setting(ROWS, "--user", "Rows of this user.", "text", metavar="NAME", example="root"),
     Setting(ROWS, "--fail-if-empty", "Exit with 1 where no row is left.", reach=OUTPUT),
@@ -352,7 +357,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--top",
-        "The N largest counts alone.",
+        "With --count-by: only the N largest.",
         "integer",
         metavar="N",
         least=1,
@@ -495,7 +500,7 @@ SETTINGS = (
     Setting(
         PLACES,
         "--source",
-        "Whom to ask: auto (default), proc, netlink or psutil.",
+        "Where to read: auto (default), proc (/proc alone), netlink (the kernel), psutil.",
         "choice",
         metavar="NAME",
         default="auto",

@@ -34,6 +34,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "tuples": (),
     "settings": (),
     "keywords": (),
+    "results": ("tuples",),
     "fleet.ansible": (),  # what Ansible runs on other hosts stands alone
     "options": ("settings",),
     "table": ("text",),

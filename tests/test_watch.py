@@ -131,7 +131,7 @@ def test_a_source_of_live_sockets() -> None:
         model.enter([found], 1.0)
         details = dict(details_of_row(source, model.rows[0]))
         assert details["local_port"] == str(port) and "accept" in details["LISTEN"].lower()
-        with pytest.raises(Misuse, match="no such term"):
+        with pytest.raises(Misuse, match="no term"):
             source.choose("nope = 1")
         source.choose(f"state established sport = {port}")
         assert source.read() == []
@@ -183,7 +183,7 @@ def test_the_screen() -> None:
     assert "PAUSED" in text["pause"]
     assert str(port) in text["details"] and "LISTEN" in text["details"]
     assert "grammar" in text["keys"]
-    assert "no such term" in text["mistake"]
+    assert "no term" in text["mistake"]
     assert "filter: sport = 1" in text["filter"] and "0 sockets" in text["filter"]
 
 
@@ -221,7 +221,7 @@ def terminal(columns: int, rows: int, command: str) -> Iterator[Any]:
     """A command in a terminal of tmux's; gives a function that sends keys and reads the screen."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not here")
-    tmux = ["tmux", "-L", f"pynetstat{os.getpid()}", "-f", "/dev/null"]
+    tmux = ["tmux", "-L", f"pynetstat{time.monotonic_ns()}", "-f", "/dev/null"]
     environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
     size = ["-x", str(columns), "-y", str(rows)]
     subprocess.run([*tmux, "new-session", "-d", *size, command], env=environment, check=True)

@@ -96,6 +96,8 @@ class Reading:
             value = (*before, *filter(None, words))
             if setting.netstat is None and words[-1] == "" != text:
                 self.unfinished = setting, len(self.ignored)
+        elif setting.field == "port" and before:
+            value = f"{before},{text}"  # --port 80 --port 443
         elif setting.kind == "count":
             value = before + 1
         elif setting.kind == "flag":
@@ -162,8 +164,27 @@ def other_manners(argv: Sequence[str], system: str) -> Manners | None:
     return manners_of(argv, system)
 
 
+# Words that people try, and what they are called.
+ELSEWHERE_CALLED = {
+    "output": "--format",
+    "csv": "--format csv",
+    "follow": "--events",
+    "changes": "--events or --diff",
+    "unit": "--filter 'unit = NAME'",
+    "container": "--filter 'container = NAME'",
+    "namespace": "--netns",
+    "remote": "--host",
+    "where": "--filter",
+    "fields": "--columns",
+    "limit-rows": "--top",
+    "processes": "--programs",
+}
+
+
 def hint(bad: Bad) -> str:
     """What would be right instead of what is not known."""
+    if bad.name in ELSEWHERE_CALLED:
+        return f"; it is {ELSEWHERE_CALLED[bad.name]} here"
     if bad.name:
         return nearest(bad.name, [*(name for name, _ in LONG), *OWN], "--{}")
     if bad.letter:

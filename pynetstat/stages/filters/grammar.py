@@ -77,6 +77,13 @@ TERMS: dict[str, tuple[tuple[str, ...], str]] = {
     "host": (LIKE, "the name of a host, as --host has it"),
 }
 EXPECTED = f"expected a term ({', '.join(TERMS)}), not, or ("
+# What is called otherwise in filters: the names of fields, and words of other tools
+MEANT = {
+    "port": "sport = N or dport = N (--port N is both)",
+    "local_port": "sport", "remote_port": "dport", "local_address": "src",
+    "remote_address": "dst", "recv_q": "recvq", "send_q": "sendq", "process": "program",
+    "ip": "src or dst", "uid": "user", "ifname": "dev", "interface": "dev",
+}  # fmt: skip
 KEYWORDS = (*TERMS, "and", "or", "not", "state", "exclude")
 # What another host looks up among its own names, where it is asked
 LOOKED_UP = {
@@ -341,4 +348,7 @@ class Parser:
             return f"`{token.name}' comes before all terms, and outside of parentheses"
         if token.kind != "word" or token.name in ("and", "or", "not"):
             return EXPECTED
-        return f"no such term{nearest(token.text, KEYWORDS)}; {EXPECTED}"
+        if token.name in MEANT:
+            return f"no term `{token.name}'; write {MEANT[token.name]}"
+        near = nearest(token.text, KEYWORDS) or f"; the terms are: {', '.join(TERMS)}"
+        return f"no term `{token.text}'{near}"
