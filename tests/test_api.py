@@ -101,14 +101,14 @@ def test_watch_and_diff() -> None:
         mine = [one for one in pynetstat.diff(before, after) if one.row["local_port"] == port]
         assert [one.event for one in mine] == ["added"]
         changes = pynetstat.watch(tcp=True, port=port, interval=0.05)
-        client = Thread(target=lambda: (sleep(0.5), socket.create_connection(("127.0.0.1", port))))
-        client.start()
+        client = socket.socket()
+        later = Thread(target=lambda: (sleep(0.5), client.connect(("127.0.0.1", port))))
+        later.start()
         first = next(changes)
-        assert first.event == "opened" and port in (
-            first.row["local_port"],
-            first.row["remote_port"],
-        )
-        client.join()
+        ends = (first.row["local_port"], first.row["remote_port"])
+        assert first.event == "opened" and port in ends
+        later.join()
+        client.close()
     back = pynetstat.diff(after, pynetstat.sockets(tcp=True, listening=True))
     assert [one.event for one in back if one.row["local_port"] == port] == ["removed"]
     with pytest.raises(pynetstat.Misuse):
