@@ -79,9 +79,8 @@ def numbered_ends(options: Options) -> Callable[..., Sequence[Iterable[str]]]:
 
     Mostly in two parts, "127.0.0.1" and ":22           ": that takes a look-up for each, 11 ms
     for 100,000 of them; joining and padding them one by one takes 28. The texts of ports are
-    remembered for one round, by the width that the host leaves.
+    remembered, by the width that the host leaves: under -c 4 ms of a round of 10,000 sockets.
     """
-    known: dict[int, dict[int | None, str]] = {}
 
     def texts(addresses: Sequence[str], ports: Sequence[int]) -> Sequence[Iterable[str]]:
         distinct = set(addresses)
@@ -93,20 +92,22 @@ def numbered_ends(options: Options) -> Callable[..., Sequence[Iterable[str]]]:
             numbers = port_texts(ports)
             cells = fit(addresses, list(map(numbers.__getitem__, ports)), options.wide)
             return [map("%-23s ".__mod__, cells)]
-        if sum(map(len, known.values())) > REMEMBERED:
-            known.clear()
+        if sum(map(len, _ports.values())) > REMEMBERED:
+            _ports.clear()
         new = set(ports)
-        for size in set(map(len, distinct)):
-            pad_ports(known.setdefault(size, {}), 22 - size, new)
-        if len(known) == 1:
-            return addresses, map(next(iter(known.values())).__getitem__, ports)
-        rest = {address: known[len(address)] for address in distinct}
+        sizes = set(map(len, distinct))
+        for size in sizes:
+            pad_ports(_ports.setdefault(size, {}), 22 - size, new)
+        if len(sizes) == 1:
+            return addresses, map(_ports[sizes.pop()].__getitem__, ports)
+        rest = {address: _ports[len(address)] for address in distinct}
         pairs = zip(map(rest.__getitem__, addresses), ports)
         return addresses, [after[port] for after, port in pairs]
 
     return texts
 
 
+_ports: dict[int, dict[int | None, str]] = {}
 LONGEST_HOST = 17  # bytes that leave room for any port in a column of 23
 REMEMBERED = 1 << 17  # texts of ports, before starting afresh
 

@@ -1,10 +1,12 @@
 """The keywords of the Python API, with their types, for whoever checks types.
 
 They are the fields of Options that the table (settings.py) shares with the API; a test compares.
+Where the command line takes a list of words, a word or several are taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -22,15 +24,15 @@ class Keywords(TypedDict, total=False):
     vsock: bool
     l2cap: bool
     rfcomm: bool
-    families: tuple[str, ...]
+    families: str | Sequence[str]
     fib: bool
     table: str | None
     cache: bool
     all: bool
     listening: bool
     filter: str | None
-    state: tuple[str, ...]
-    port: str | None
+    state: str | Sequence[str]
+    port: int | str | Sequence[int | str] | None
     pid: int | None
     program: str | None
     user: str | None
@@ -41,10 +43,10 @@ class Keywords(TypedDict, total=False):
     tcp_info: bool
     memory: bool
     rates: bool
-    sort: tuple[str, ...]
+    sort: str | Sequence[str]
     interval: float
-    ignore: tuple[str, ...]
-    limit: tuple[str, ...]
+    ignore: str | Sequence[str]
+    limit: str | Sequence[str]
     numeric_hosts: bool
     numeric_ports: bool
     numeric_users: bool
@@ -52,4 +54,5 @@ class Keywords(TypedDict, total=False):
     resolve_timeout: float
     netns: str | None
     root: str
+    proc: str
     source: str

@@ -22,6 +22,18 @@ class Misuse(ValueError):
     """Options that make no sense; the text says what is wrong and what would be right."""
 
 
+EVERY_FIELD = ("all",)  # --columns all
+# tabulate's formats that are drawn on a terminal, and rendered by nothing
+DRAWN = frozenset(
+    (
+        *("plain", "simple", "simple_grid", "simple_outline", "grid", "rounded_grid", "outline"),
+        *("rounded_outline", "heavy_grid", "heavy_outline", "mixed_grid", "mixed_outline"),
+        *("double_grid", "double_outline", "fancy_grid", "fancy_outline", "presto", "pretty"),
+        "psql",
+    )
+)
+
+
 class Options:
     """Every option by the name that the command line and the API share; frozen.
 
@@ -69,6 +81,7 @@ class Options:
     interval: float
     rounds: int | None
     events: bool
+    watch: bool
     save: str | None
     diff: str | None
     fail_on_change: bool
@@ -82,6 +95,7 @@ class Options:
     # how it is printed
     format: str
     columns: tuple[str, ...]
+    color: str
     sort: tuple[str, ...]
     header: bool
     layout: str
@@ -101,6 +115,14 @@ class Options:
     resolve_timeout: float
     internals: tuple[str, ...] = ()  # fields of kernel/internals.py that are read (Plan decides)
     foreign: bool = False  # is it another namespace than ours that is read?
+    # other hosts
+    host: tuple[str, ...]
+    hosts: str | None
+    inventory: str | None
+    forks: int | None
+    host_timeout: float
+    engine: str
+    answering: bool = False  # is this a host that is asked? `host` is then its name
     # the diagnosis
     ignore: tuple[str, ...]
     limit: tuple[str, ...]
@@ -108,6 +130,8 @@ class Options:
     # what Plan decides
     tcp_states: tuple[str, ...] = ()  # with --lsof: which rows of tcp (Plan fills it)
     dump: bool = True  # may tcp sockets be read from the kernel's dump?
+    dump_users: bool = False  # the same with users, where no connection is half-open
+    dump_timers: bool = False  # and with timers
     condition: object = None  # what the kernel can check of the filter
 
     def __init__(self, **given: Any) -> None:
@@ -153,6 +177,15 @@ class Options:
         return not named.isdisjoint(self.families) or any(getattr(self, flag) for flag in flags)
 
     @property
+    def drawn(self) -> bool:
+        """True if the rows are a table for a terminal, and not for a browser or a program."""
+        if self.layout or self.lsof is not None:
+            return False
+        if self.format == "classic":
+            return bool(self.columns or self.count_by)
+        return self.format in DRAWN
+
+    @property
     def silent(self) -> bool:
         """True if missing tables are skipped without a message."""
         modes = any(getattr(self, mode) for mode in MODES)
@@ -164,6 +197,12 @@ class Options:
         if self.inet == self.inet6:
             return ("", "6")
         return ("",) if self.inet else ("6",)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Are other hosts asked?"""
+        named = self.host or self.hosts is not None or self.inventory is not None
+        return bool(named) and not self.answering
 
     @property
     def filtered(self) -> bool:

@@ -25,6 +25,9 @@ class Outcome:
 
     errors   files that exist and could not be read, and listings that could not be given; any
              makes the status 1
+    lost     hosts that gave no answer, each with the reason; any makes the status 1
+    failed   a host has answered with another status than 0
+    told     what hosts say is missing from their answers, as records with the host
     hidden   what this user may not see, as (what, reason, count or None)
     unowned  sockets without an owner, and `owner_reasons` why
     matched  rows given
@@ -47,6 +50,9 @@ class Outcome:
         self.notices = 0
         self.errors: list[str] = []
         self.hidden: list[tuple[str, str, int | None]] = []
+        self.lost: dict[str, str] = {}
+        self.failed = False
+        self.told: list[dict[str, Any]] = []
         self.unowned = self.matched = 0
         self.owner_reasons: list[str] = []
 
@@ -66,6 +72,11 @@ class Outcome:
         self.warn(message)
         self.errors.append(message)
 
+    def lose(self, host: str, why: str) -> None:
+        """A host that gave no answer; all others are given."""
+        self.warn(f"pynetstat: {host}: {why}")
+        self.lost[host] = why
+
     def unseen(self, what: str, why: str, count: int | None) -> None:
         """Rows or fields that this user may not see. That is no failure."""
         if (what, why, count) not in self.hidden:
@@ -79,13 +90,19 @@ class Outcome:
 
     def exit_status(self, fail_if_empty: bool = False) -> int:
         empty = fail_if_empty and not self.matched
-        return self.status or (1 if self.errors or empty else 0)
+        return self.status or (1 if self.errors or self.lost or self.failed or empty else 0)
 
     def incomplete(self) -> list[dict[str, Any]]:
-        """What is missing from what was given, and why: records {what, reason, count}."""
+        """What is missing from what was given, and why: records {what, reason, count}, and of
+        another host its name."""
         names = ("what", "reason", "count")
         missing = [("table", message, None) for message in self.errors] + self.hidden
         if self.unowned:
             why = "; ".join(self.owner_reasons) or NO_HOLDER
             missing.append(("owner", why, self.unowned))
-        return [dict(zip(names, found)) for found in missing]
+        here = [dict(zip(names, found)) for found in missing]
+        lost = [
+            {"what": "host", "reason": why, "count": None, "host": host}
+            for host, why in self.lost.items()
+        ]
+        return [*here, *self.told, *lost]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import collectors
-from .kernel.sockdiag import TOLD_ALIKE
+from .kernel.sockdiag import TIMED, TOLD_ALIKE, TOLD_WITH_USERS
 from .listing import DETAILS, MORE_DETAILS, OWNED, Listing
-from .options import LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
+from .options import EVERY_FIELD, LINUX, MODES, NAMED, OTHERS, Misuse, Options, nearest
 from .settings import BY_FIELD, FAMILIES
 from .table import names_of
 
@@ -31,7 +31,8 @@ class Plan:
         self.filter = self.early = self.late = None
         if options.layout or options.lsof is not None:
             options = in_layout(options)
-        fields = {*options.columns, *options.sort_keys, *options.count_by}
+        fields = {*options.sort_keys, *options.count_by}
+        fields.update(() if options.columns == EVERY_FIELD else options.columns)
         implied: dict[str, Any] = {}
         if options.filtered:
             from .stages.filters import from_options
@@ -58,25 +59,33 @@ class Plan:
         self.options = options.replace(**implied) if implied else options
         self.every = options.structured or "processes" in fields or self.options.details
         self.listings = listings_found(self.options)
+        if options.elsewhere:
+            from .stages.machines import with_host
+
+            self.listings = list(map(with_host, self.listings))
         check(self)
         check_places(self.options)
-        if not self.alike(fields):
-            self.options = self.options.replace(dump=False)
-        elif self.filter:
+        read = self.fields_read(fields)
+        dump, users = read <= TOLD_ALIKE, read <= TOLD_WITH_USERS
+        if not dump:
+            timers = users and not read.isdisjoint(TIMED)
+            self.options = self.options.replace(dump=False, dump_users=users, dump_timers=timers)
+        if self.filter and users:
             self.options = self.options.replace(condition=self.filter.kernel)
 
-    def alike(self, fields: set[str]) -> bool:
-        """Are all fields that this run reads the same in the kernel's dump and in /proc?"""
+    def fields_read(self, fields: set[str]) -> set[str]:
+        """All fields of Internet sockets that this run reads."""
         read = set(fields)
         for listing in self.listings:
             if listing.name != "sockets":
                 continue
             if self.options.structured:
-                read |= set() if self.options.columns else set(listing.record._fields)
+                chosen = self.options.columns not in ((), EVERY_FIELD)
+                read |= set() if chosen else set(listing.record._fields)
             else:
                 for column in listing.columns(self.options):
                     read.update(column.fields.split())
-        return read <= TOLD_ALIKE
+        return read
 
 
 RATES = frozenset({"rate_in", "rate_out"})
@@ -86,12 +95,12 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
     """The fields of sock_diag's attributes that this run reads; the kernel is asked for no more."""
     rates = options.rates or not fields.isdisjoint(RATES)
     whole = [name for name in ("tcp_info", "memory") if getattr(options, name) or name in fields]
-    if not (rates or whole or fields):
+    if not (rates or whole or fields - TOLD_WITH_USERS):  # the import takes 3 ms
         return ()
     from .kernel.internals import KINDS, MEMORY_NAMES, RATE_NAMES, TCP_NAMES
 
     names = {name: None for name in KINDS if name in fields}
-    if options.structured and options.columns:
+    if options.structured and options.columns not in ((), EVERY_FIELD):
         whole = [name for name in whole if name in fields]
     for name in whole:
         names |= dict.fromkeys(TCP_NAMES if name == "tcp_info" else MEMORY_NAMES)
@@ -103,6 +112,8 @@ def named_internals(options: Options, fields: set[str]) -> tuple[str, ...]:
 def in_layout(options: Options) -> Options:
     """What another program lists where nothing more is said. Misuse for what its layout has not."""
     layout = f"--as {options.layout}" if options.layout else "--lsof"
+    if options.elsewhere:
+        raise Misuse(f"{layout} is of this machine; with --host leave it out")
     if options.layout and options.lsof is not None:
         raise Misuse("--as and --lsof exclude each other")
     if options.format != "classic" or options.columns or options.count_by:
@@ -199,8 +210,11 @@ def check_places(options: Options) -> None:
     """Misuse for a place that is none, or more than one document can tell of."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
-    if options.netns == "all" and options.statistics and options.format == "json":
-        raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+    if options.statistics and options.format == "json":
+        if options.netns == "all":
+            raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
+        if options.elsewhere:
+            raise Misuse("statistics in one JSON object are of one machine; use --format jsonl")
 
 
 def check(plan: Plan) -> None:
@@ -209,7 +223,7 @@ def check(plan: Plan) -> None:
     check_values(plan.options)
     check_effects(plan.options)
     if plan.filter:
-        check_filter(plan.filter, plan.listings)
+        check_filter(plan.filter, plan.listings, plan.options.answering)
     if plan.options.count_by and plan.options.format in METRICS:
         check_labels(plan.options)
     if plan.options.count_by:
@@ -221,7 +235,7 @@ def check(plan: Plan) -> None:
 
 # What --count-by may make labels of without --top: fields that have few values.
 BOUNDED = frozenset(
-    ("proto", "family", "state", "type", "dev", "ifname", "scope", "table", "netns", "unit")
+    ("host", "proto", "family", "state", "type", "dev", "ifname", "scope", "table", "netns", "unit")
 )
 
 
@@ -274,7 +288,12 @@ def lists_sockets(options: Options) -> bool:
 
 
 def has_holders(options: Options) -> bool:
-    return lists_sockets(options) and options.source != "psutil" and LINUX
+    linux = LINUX or options.elsewhere  # there the host itself says what it has not
+    return lists_sockets(options) and options.source != "psutil" and linux
+
+
+def has_namespaces(options: Options) -> bool:
+    return options.source != "psutil" and (LINUX or options.elsewhere)
 
 
 def asks_kernel(options: Options, protocol: str = "") -> bool:
@@ -307,6 +326,28 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("events", lambda options: options.format in STREAMED, "it goes with text, jsonl, csv and tsv"),
     ("events", lambda options: not options.columns, "an event has its whole row"),
     ("events", lambda options: not options.fail_if_empty, "--fail-if-empty is about rows"),
+    ("watch", lambda options: options.format == "classic", "a screen has no format"),
+    ("watch", lambda options: not options.count_by, "g on the screen groups the rows"),
+    ("watch", lambda options: not options.columns, "the screen has columns of its own"),
+    ("watch", lambda options: not options.rounds, "q ends it; leave --count out"),
+    (
+        "watch",
+        lambda options: not (options.events or options.save or options.diff),
+        "events and snapshots are printed; leave --watch out",
+    ),
+    ("watch", lambda options: not options.fail_if_empty, "--fail-if-empty is about a listing"),
+    ("watch", lambda options: options.header, "the screen always has a header"),
+    (
+        "watch",
+        lambda options: not (options.details or options.tcp_info or options.memory),
+        "Enter on the screen shows them",
+    ),
+    ("watch", lambda options: options.lsof is None and not options.layout, "it has one layout"),
+    (
+        "color",
+        lambda options: options.color != "always" or options.watch or options.drawn,
+        "tables for terminals alone (--format simple, ...) have colours",
+    ),
     ("diff", lambda options: not options.count_by, "a snapshot has rows, not counts"),
     ("diff", lambda options: not options.repeated, "it compares once; leave -c out"),
     (
@@ -332,22 +373,32 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "the statistics are sections and counters in json; --format jsonl has columns",
     ),
     ("rounds", lambda options: options.repeated, "netstat gives -s once"),
-    ("netns", lambda options: options.source != "psutil" and LINUX, "only Linux's tables tell it"),
+    ("netns", has_namespaces, "only Linux's tables tell it"),
     ("details", has_holders, "it tells of the processes of sockets"),
     ("tcp_info", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
     ("memory", lambda options: asks_kernel(options), KERNEL_TELLS),
     ("rates", lambda options: asks_kernel(options, "tcp"), KERNEL_TELLS),
+    ("watch", lambda options: not options.elsewhere, "the screen is of this machine; -c goes"),
+    ("events", lambda options: not options.elsewhere, "with --host there are lists, not events"),
+    ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    ("host_timeout", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),
     ("perfdata", lambda options: False, "it goes with --diagnose"),
 )  # fmt: skip
 
 
-def check_filter(chosen: Any, listings: list[Listing]) -> None:
+def check_filter(chosen: Any, listings: list[Listing], answering: bool) -> None:
     """Misuse where no listing has what a part of the filter reads."""
     for listing in listings:
         chosen.check(listing.record)
+    own = {name for listing in listings for name in listing.record._fields}
+    if not any(own.isdisjoint(part.fields) for part in chosen.parts):
+        return  # without the import that other names take: 3 ms
     known = {name for listing in listings for name in names_of(listing.record)}
+    if answering:
+        known.add("host")
     if "ifname" in known:
         known.add("dev")  # the interface by its other name
     for part in chosen.parts:
@@ -360,7 +411,8 @@ def check_filter(chosen: Any, listings: list[Listing]) -> None:
 def check_names(plan: Plan) -> None:
     """Misuse for a field that no listing has, and for a name that -n leaves out."""
     options = plan.options
-    names = [*options.columns, *options.sort_keys]
+    columns = () if options.columns == EVERY_FIELD else options.columns
+    names = [*columns, *options.sort_keys]
     if not names:
         return
     records = [listing.record for listing in plan.listings]

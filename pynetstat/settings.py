@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 WHAT = "What to list"
 ROWS = "Which rows"
 PRINT = "How to print"
-AGAIN = "Again and again"
+AGAIN = "Repeating"
 DIAGNOSE = "What is wrong"
 NAMES = "Names"
 PLACES = "Places and sources"
+HOSTS = "Other hosts"
 HELP = "Help"
 
 # Who understands an option: the command line and the API; the same, but in the API a function
@@ -29,7 +30,7 @@ SHARED, LISTING, OUTPUT, COMMAND = "shared", "listing", "output", "command"
 # What each kind of option is before it is said.
 UNSAID = {
     "flag": False, "count": 0,
-    "states": (), "fields": (), "families": (), "rules": (), "limits": (),
+    "states": (), "fields": (), "families": (), "rules": (), "limits": (), "hosts": (),
 }  # fmt: skip
 
 SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
@@ -37,9 +38,9 @@ SUMMARY = "Show network connections, routes, interfaces, groups and statistics."
 EXAMPLES = (
     ("pynetstat -apA inet", "All Internet sockets, and the program that holds each."),
     ("pynetstat -tlnp", "Who listens, in numbers."),
-    ("pynetstat -tap --port 8080", "Who has to do with port 8080."),
+    ("pynetstat -tap --port 8080", "Everything that uses port 8080."),
     ("pynetstat -ta --count-by state", "How many connections are in each state."),
-    ("pynetstat -tanp --state close-wait", "What a program has never closed."),
+    ("pynetstat -tanp --state close-wait", "Connections that a program failed to close."),
     ("pynetstat -tan --json | jq '.sockets[].remote_address'", "For scripts."),
     ("pynetstat --diagnose", "Which program is causing trouble."),
     ("pynetstat -ci", "The interfaces, again every second."),
@@ -80,8 +81,8 @@ class Setting:
 
     names    its letter and its long name: "-r --route"
     kind     what it takes: flag, count, family (an option that names a family) and immediate
-             (--help) take nothing; families, states, fields, rules and limits take words with
-             commas between them; text, program, term, choice, format, integer, seconds and
+             (--help) take nothing; families, states, fields, rules, limits and hosts take words
+             with commas between them; text, program, term, choice, format, integer, seconds and
              directory take one value
     field    its name in Options and in the API; where not given, the long name
     netstat  its place among netstat's own long options, which decides what an abbreviation
@@ -214,11 +215,11 @@ SETTINGS = (
     ),
     Setting(WHAT, "-C --cache", "With -r: the cache.", netstat=29),
     Setting(ROWS, "-a --all", "Listening and connected sockets; all interfaces.", netstat=16),
-    Setting(ROWS, "-l --listening", "Listening sockets alone.", netstat=15),
+    Setting(ROWS, "-l --listening", "Only listening sockets.", netstat=15),
     Setting(
         ROWS,
         "--filter",
-        "Rows that meet it, in the manner of ss: 'dport = 443 and program = firefox'.",
+        "Only rows that match an expression as ss has it: 'dport = 443 and program = firefox'.",
         "text",
         metavar="EXPR",
         example="dport = 443",
@@ -236,7 +237,12 @@ SETTINGS = (
     ),
     Setting(ROWS, "--pid", "Rows of this process.", "integer", metavar="N", example="812"),
     Setting(
-        ROWS, "--program", "Rows of this program.", "program", metavar="PROGRAM", example="nginx"
+        ROWS,
+        "--program",
+        "Only rows of the program of exactly this name; --filter 'program ~ NAME' finds a part.",
+        "program",
+        metavar="PROGRAM",
+        example="nginx",
     ),
     Setting(ROWS, "--user", "Rows of this user.", "text", metavar="NAME", example="root"),
     Setting(ROWS, "--fail-if-empty", "Exit with 1 where no row is left.", reach=OUTPUT),
@@ -306,7 +312,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--columns",
-        "These fields of the records, in this order.",
+        "These fields of the records, in this order; `all` for every field in a table.",
         "fields",
         metavar="FIELD,...",
         reach=OUTPUT,
@@ -319,6 +325,17 @@ SETTINGS = (
         "fields",
         metavar="FIELD,...",
         example="-recv_q,local_port",
+    ),
+    Setting(
+        PRINT,
+        "--color",
+        "States and findings in colour: auto (on a terminal), always or never. netstat's own text"
+        " has no colour.",
+        "choice",
+        default="auto",
+        words=("auto", "always", "never"),
+        reach=OUTPUT,
+        example="always",
     ),
     Setting(
         PRINT,
@@ -340,7 +357,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "--top",
-        "The N largest counts alone.",
+        "With --count-by: only the N largest.",
         "integer",
         metavar="N",
         least=1,
@@ -369,6 +386,12 @@ SETTINGS = (
         least=1,
         reach=OUTPUT,
         example="3",
+    ),
+    Setting(
+        AGAIN,
+        "--watch",
+        "A live screen of sockets with their rates, of interfaces (-i) or of counters (-s).",
+        reach=OUTPUT,
     ),
     Setting(
         AGAIN,
@@ -477,12 +500,71 @@ SETTINGS = (
     Setting(
         PLACES,
         "--source",
-        "Whom to ask: auto (default), proc, netlink or psutil.",
+        "Where to read: auto (default), proc (/proc alone), netlink (the kernel), psutil.",
         "choice",
         metavar="NAME",
         default="auto",
         words=("auto", "proc", "netlink", "psutil"),
         example="netlink",
+    ),
+    Setting(
+        HOSTS,
+        "--host",
+        "The same of each of these hosts, by ssh; with --inventory its groups and patterns too.",
+        "hosts",
+        metavar="NAME,...",
+        reach=OUTPUT,
+        example="web1,web2",
+    ),
+    Setting(
+        HOSTS,
+        "--hosts",
+        "Of the hosts in this file, one a line; - is standard input.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="hosts.txt",
+    ),
+    Setting(
+        HOSTS,
+        "--inventory",
+        "Of the hosts of this inventory of Ansible, or of those that --host names.",
+        "text",
+        metavar="FILE",
+        reach=OUTPUT,
+        example="inventory.ini",
+    ),
+    Setting(
+        HOSTS,
+        "--forks",
+        "How many hosts are asked at a time. Default: 16.",
+        "integer",
+        metavar="N",
+        least=1,
+        reach=OUTPUT,
+        example="8",
+    ),
+    Setting(
+        HOSTS,
+        "--host-timeout",
+        "The time that each host has to answer. Default: 30.",
+        "seconds",
+        metavar="SECONDS",
+        default=30.0,
+        least=0,
+        reach=OUTPUT,
+        example="7.5",
+    ),
+    Setting(
+        HOSTS,
+        "--engine",
+        "What carries the question: ssh (default), or ansible with all its kinds of connection.",
+        "choice",
+        metavar="NAME",
+        default="ssh",
+        words=("ssh", "ansible"),
+        reach=OUTPUT,
+        example="ansible",
     ),
     Setting(HELP, "-h --help", "This text.", "immediate", netstat=3, reach=COMMAND),
     Setting(HELP, "-V --version", "The version.", "immediate", netstat=1, reach=COMMAND),

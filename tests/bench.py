@@ -27,12 +27,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 PER_PROCESS = 18_000  # sockets one process holds: descriptors are limited
 SELDOM = 8443  # the port of a second listener, to which one row in a hundred goes
 MILLION = 12_000  # megabytes of memory that a million sockets and their holders may take
-WORKS = ["quiet", "names", "lists", "records", "rounds", "internals", "places"]
+WORKS = ["quiet", "names", "lists", "records", "rounds", "internals", "places", "hosts"]
 PATIENCE = 1800  # seconds after which a forgotten load ends by itself
 PYNETSTAT = [shutil.which("pynetstat", path=os.path.dirname(sys.executable)) or "pynetstat"]
 
@@ -328,6 +329,46 @@ def places(count: int, runs: int) -> None:
             report(f"{count} namespaces, {2 * pairs} sockets", compare(commands, runs))
 
 
+def hosts(count: int, runs: int) -> None:
+    """Many hosts on open connections, beside a loop of ssh that starts `true` there, and one in
+    which the hosts do what they do for us."""
+    import json
+
+    from machines import SSHD, machines
+
+    from pynetstat.fleet.hosts import Host
+    from pynetstat.fleet.payload import VERSION, loader_text, packed_program
+    from pynetstat.fleet.ssh import first_command
+
+    if not SSHD:
+        print("no hosts: sshd (openssh-server) is not here")
+        return
+    options = {"tcp": True, "listening": True, "numeric_hosts": True, "host": ["any"]}
+    request = {"options": options, "fields": []}
+    order = {"mark": "mark", "version": VERSION, "seconds": 60, "request": request}
+    sent = b"%d\n%s%s\n" % (len(loader_text()), loader_text(), json.dumps(order).encode())
+    sent += b"%d\n%s" % (len(packed_program()), packed_program())
+    with tempfile.TemporaryDirectory(prefix="m") as name, machines(Path(name), count) as here:
+        given = {"NAMES": "\n".join(here.names), "COMMAND": first_command(Host("any", "any"))}
+        given |= {"SENT": f"{name}/sent", **here.environment()}
+        Path(given["SENT"]).write_bytes(sent)
+        config = f"{name}/run/pynetstat-ssh-0/config"
+        before = here.inside("env", *(f"{key}={value}" for key, value in given.items()))
+
+        def loop(command: str) -> list[str]:
+            one = f"ssh -F {config} -oBatchMode=yes H {command}"
+            return [*before, "sh", "-c", f"echo \"$NAMES\" | xargs -P 16 -I H sh -c '{one}'"]
+
+        ours = [*PYNETSTAT, "-tl", "--numeric-hosts", "--host", ",".join(here.names)]
+        subprocess.run([*before, *ours], stdout=subprocess.DEVNULL, check=True)
+        commands = {
+            "pynetstat": [*before, *ours],
+            "ssh true": loop("true </dev/null"),
+            "ssh, own work": loop('"$COMMAND" <$SENT'),
+        }
+        report(f"{count} hosts", compare(commands, runs))
+
+
 def million(runs: int) -> None:
     """Ten times as many sockets as usual: time and memory."""
     free = next(line for line in open("/proc/meminfo") if line.startswith("MemAvailable"))
@@ -389,12 +430,15 @@ def main() -> None:
         "rounds": lambda: rounds(sizes[0], runs),
         "internals": lambda: internals(sizes[-1], runs),
         "places": lambda: places(5 if given.quick else 200, runs),
+        "hosts": lambda: hosts(3 if given.quick else 50, runs),
     }
     if given.million:
         million(runs)
         return
     for name, work in works.items():
-        if given.only in (None, name) and (name not in ("names", "places") or given.private):
+        if given.only in (None, name) and (
+            name not in ("names", "places", "hosts") or given.private
+        ):
             work()
 
 

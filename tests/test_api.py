@@ -77,6 +77,30 @@ def test_options_are_the_command_line_s(proc_tree: Tree) -> None:
     assert len(list(pynetstat.sockets(root=root, tcp=True, filter="dport > 6"))) == 2
 
 
+def test_what_records_can_do() -> None:
+    """Gone through twice, put into sets, made into plain values."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = pynetstat.sockets(tcp=True, port=port, programs=True)
+        assert [one.local_port for one in found] == [one.local_port for one in found] == [port]
+        assert len({*found, *pynetstat.sockets(tcp=True, port=[port], programs=True)}) == 1
+        (plain,) = found.to_dicts()
+        assert plain == found[0].to_dict() and json.loads(json.dumps(plain)) == plain
+        assert plain["timer"]["name"] == "off" and plain["processes"][0]["pid"] == os.getpid()
+    for records in (pynetstat.unix_sockets(), pynetstat.interfaces(), pynetstat.routes()):
+        assert len(set(records)) == len({json.dumps(one) for one in records.to_dicts()})
+
+
+def test_the_classes_are_exported() -> None:
+    for name in pynetstat.__all__:
+        assert getattr(pynetstat, name).__name__ in (name, "Stop")
+
+
+def test_proc_is_called_as_the_option_is(proc_tree: Tree) -> None:
+    root = str(proc_tree(tcp=tcp_file(2), tcp6=tcp_file(0)))
+    assert pynetstat.sockets(proc=root, tcp=True) == pynetstat.sockets(root=root, tcp=True)
+
+
 def test_unix_paths_are_decoded(proc_tree: Tree) -> None:
     line = "ffff888058e7b7c0: 00000002 00000000 00010000 0001 01 18951 "
     names = ["/run/caf\xc3\xa9 bar", "@abs", "/bad\xff"]

@@ -170,3 +170,34 @@ def test_the_module_and_the_script_are_one(capture: str) -> None:
         pytest.skip("the package is not installed here")
     done = subprocess.run([script, "-tan", "--proc", capture], capture_output=True)
     assert done.stdout == pynetstat("-tan", "--proc", capture).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--filter", "port = 80"], "no term `port'; write sport = N or dport = N"),
+        (["--filter", "remote_port = 80"], "no term `remote_port'; write dport"),
+        (["--filter", "frobnicate = 80"], "no term `frobnicate'; the terms are: src, dst"),
+        (["--output", "json"], "unrecognized option '--output'; it is --format here"),
+        (["--unit", "x"], "unrecognized option '--unit'; it is --filter 'unit = NAME' here"),
+        (["--proc", "/no/such"], "--proc /no/such: no such directory"),
+    ],
+)
+def test_words_that_people_try(words: list[str], message: str) -> None:
+    done = pynetstat("-tan", *words)
+    assert done.returncode in (2, 3) and done.stdout == b""
+    assert done.stderr.decode().startswith(f"pynetstat: {message}")
+
+
+def test_ports_of_two_options_are_both_meant() -> None:
+    capture = ["-tan", "--proc", str(Path(__file__).parent / "captures/article/proc")]
+    both = pynetstat(*capture, "--port", "111", "--port", "25").stdout
+    assert both == pynetstat(*capture, "--port", "111,25").stdout
+    assert both.count(b"\n") > 3
+
+
+def test_a_program_of_no_socket() -> None:
+    capture = ["-tanp", "--proc", str(Path(__file__).parent / "captures/article/proc")]
+    done = pynetstat(*capture, "--program", "dropb")
+    assert b"--filter 'program ~ dropb' takes a part of the name" in done.stderr
+    assert b"takes a part" not in pynetstat(*capture, "--program", "dropbox").stderr

@@ -1,8 +1,9 @@
-"""README and the man page against the program: options, samples, commands."""
+"""README, .docs and the man pages against the program: options, samples, commands, links."""
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -13,15 +14,26 @@ from pathlib import Path
 import etc
 import pytest
 import record
-from conftest import can_unshare
+from conftest import can_unshare, pynetstat
 
-from pynetstat.cli import main, manpage
+from pynetstat.cli import main, manpage, topics
+from pynetstat.diagnosis import RULES
+from pynetstat.stages.filters.grammar import TERMS
+from pynetstat.stages.filters.terms import STATES
 
 TOP = Path(__file__).parents[1]
-README = (TOP / "README.md").read_text("utf-8")
+PAGES = [TOP / "README.md", *sorted((TOP / ".docs").glob("*.md"))]
+DOCS = "\n".join(page.read_text("utf-8") for page in PAGES)
 ARTICLE = Path(__file__).parent / "captures" / "article"
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
-FOREIGN = {"--target", "--global", "--damaged", "--collector"}  # of pip, pipx, tests/fuzz.py
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL)
+FOREIGN = {
+    "--only",
+    "--strict",
+    "--target",
+    "--global",
+    "--damaged",
+    "--collector",
+}  # of pip, pipx, tests/fuzz.py
 
 
 def known_options() -> set[str]:
@@ -30,30 +42,55 @@ def known_options() -> set[str]:
     }
 
 
-def test_readme_names_no_option_that_is_not_there() -> None:
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\*?", README))
+def test_the_documents_name_no_option_that_is_not_there() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\*?", DOCS))
     assert named <= known_options() | FOREIGN | {"--inet"}, named - known_options()
 
 
-def test_every_option_that_netstat_never_had_is_in_readme() -> None:
+def test_every_option_that_netstat_never_had_is_documented() -> None:
     from pynetstat.cli.getopt import LONG
 
     ours = known_options() - {f"--{name}" for name, _ in LONG} - {"--numeric-*"}
-    text = README + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
+    text = DOCS + (TOP / "pynetstat" / "pynetstat.1").read_text().replace("\\-", "-")
     assert all(name in text for name in ours), {name for name in ours if name not in text}
 
 
 @pytest.mark.parametrize("name", ["-apA inet", "-r", "-i"])
 def test_the_article_s_commands_show_what_netstat_shows(name: str) -> None:
-    """The samples in README are the texts that netstat wrote over the capture."""
+    """The samples in .docs/reading.md are the texts that netstat wrote over the capture."""
     expected = (ARTICLE / f"netstat {name}.txt").read_text("utf-8")
-    assert f"```console\n$ pynetstat {name}\n{expected}```" in README
+    assert f"```console\n$ pynetstat {name}\n{expected}```" in DOCS
 
 
 def test_the_article_s_pipe_shows_what_netstat_shows() -> None:
     text = (ARTICLE / "netstat -apWA inet.txt").read_text("utf-8")
     lines = "".join(line for line in text.splitlines(True) if "https" in line)
-    assert f"$ pynetstat -apWA inet | grep https\n{lines}```" in README
+    assert f"$ pynetstat -apWA inet | grep https\n{lines}```" in DOCS
+
+
+def test_readme_is_short() -> None:
+    lines = PAGES[0].read_text("utf-8").splitlines()
+    assert len(lines) <= 250
+    assert all(
+        len(line) <= 120
+        for line in lines
+        if not line.startswith(("|", "python3 ", "sudo ", ".venv"))
+    )
+
+
+def heading_anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]*(?:#[^)]*)?)\)", page.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        assert file.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert anchor in map(heading_anchor, headings), target
 
 
 def commands() -> list[str]:
@@ -64,12 +101,12 @@ def commands() -> list[str]:
                 found.append(line)
             elif language == "console" and line.startswith("$ pynetstat"):
                 found.append(line[2:])
-    rows = re.findall(r"^\|.*\| `(pynetstat [^`]*)` \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\|.*\| `(pynetstat [^`]*)` \|$", DOCS, re.MULTILINE)
     return list(dict.fromkeys(found + rows))
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
+def test_every_command_in_the_documents_runs(command: str, tmp_path: Path) -> None:
     if "jq" in command and shutil.which("jq") is None:
         pytest.skip("jq is not here")
     script = tmp_path / "pynetstat"
@@ -92,7 +129,11 @@ def test_every_command_in_readme_runs(command: str, tmp_path: Path) -> None:
     done = subprocess.run(inside, capture_output=True, text=True, **more)
     assert "Traceback" not in done.stderr and "Usage:" not in done.stderr, done.stderr
     allowed = (
-        {0, 1, 2} if "--diagnose" in command else {0, 1} if "grep" in command or snapshot else {0}
+        {0, 1, 2}
+        if "--diagnose" in command
+        else {0, 1}
+        if "grep" in command or snapshot or "--fail-if" in command
+        else {0}
     )
     assert done.returncode in allowed, (done.stdout[-500:], done.stderr[-500:])
 
@@ -104,22 +145,50 @@ def test_the_python_example_runs() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_man_page_is_made_from_the_option_table() -> None:
-    page = "\n".join(manpage.page()) + "\n"
-    assert (TOP / "pynetstat" / "pynetstat.1").read_text("utf-8") == page, (
-        "python -m pynetstat.cli.manpage > pynetstat/pynetstat.1"
-    )
+@pytest.mark.parametrize("name", manpage.PAGES)
+def test_a_man_page_is_made_from_the_tables(name: str) -> None:
+    page = "\n".join(manpage.PAGES[name]()) + "\n"
+    assert (TOP / "pynetstat" / name).read_text("utf-8") == page, "python -m pynetstat.cli.manpage"
 
 
-def test_the_man_page_is_one() -> None:
+@pytest.mark.parametrize("name", manpage.PAGES)
+def test_a_man_page_is_one(name: str) -> None:
     if shutil.which("man") is None:
         pytest.skip("man is not here")
     done = subprocess.run(
-        ["man", "--warnings", "-l", str(TOP / "pynetstat" / "pynetstat.1")],
+        ["man", "--warnings", "-l", str(TOP / "pynetstat" / name)],
         capture_output=True, text=True, env={**os.environ, "MANWIDTH": "80"},
     )  # fmt: skip
-    assert done.returncode == 0 and "-apA inet" in done.stdout
+    assert done.returncode == 0 and "pynetstat" in done.stdout
     assert "warning" not in done.stderr, done.stderr
+
+
+def test_the_manual_has_every_field_state_and_rule() -> None:
+    text = "".join(page.read_text("utf-8") for page in (TOP / "pynetstat").glob("*.[17]"))
+    text = text.replace("\\-", "-")
+    schema = json.loads((TOP / "pynetstat" / "schema.json").read_text("utf-8"))
+    for name in topics.LISTINGS.values():
+        for field, said in schema["$defs"][name]["properties"].items():
+            assert f".B {field}\n" in text and said["description"], (name, field)
+    for rule in RULES:
+        assert f'.SS "{rule.name}"' in text
+    assert all(state in text for state in STATES) and all(f".B {term}\n" in text for term in TERMS)
+
+
+@pytest.mark.parametrize("topic", topics.TOPICS)
+@pytest.mark.parametrize("columns", ["50", "80", "200"])
+def test_help_on_a_topic(topic: str, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    done = pynetstat("--help", topic)
+    lines = done.stdout.decode().splitlines()
+    assert (done.returncode, done.stderr) == (0, b"") and len(lines) > 5
+    assert max(map(len, lines)) <= 80
+
+
+def test_no_help_on_what_there_is_not() -> None:
+    done = pynetstat("--help", "filtres")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"pynetstat: no help on `filtres'; did you mean `filters'?\n"
 
 
 def test_no_path_of_a_machine_anywhere() -> None:

@@ -282,7 +282,7 @@ def test_every_holder_counts_only_where_all_are_known(tables: list[Table], proc:
 
 
 ERRORS = [
-    ("sprt = 22", "sprt", "no such term; did you mean `sport'?"),
+    ("sprt = 22", "sprt", "no term `sprt'; did you mean `sport'?"),
     ("sport 22 adn dport 80", "adn", "did you mean `and'?"),
     ("sport", "", "expected a port after `sport'"),
     ("sport and dport 80", "and", "expected a port after `sport'"),
@@ -331,7 +331,7 @@ ERRORS = [
     ("sport 22)", ")", "no parenthesis to be closed"),
     ("()", ")", "expected a term"),
     ('"sport" 22', '"sport"', "expected a term"),
-    ("dev eth0 10.0.0.1", "10.0.0.1", "no such term"),
+    ("dev eth0 10.0.0.1", "10.0.0.1", "no term"),
     ("(" * 100 + "sport 22" + ")" * 100, "(", "parentheses within one another"),
 ]
 
@@ -518,7 +518,7 @@ def test_no_shorthand_no_filter() -> None:
         ({"port": "0"}, "--port 0", "0", "0 is no port"),
         ({"port": ""}, "--port ", "", "expected a value"),
         ({"program": ""}, "--program ", "", "expected a value"),
-        ({"filter": "sport 22 x"}, "sport 22 x", "x", "no such term"),
+        ({"filter": "sport 22 x"}, "sport 22 x", "x", "no term"),
     ],
 )
 def test_errors_of_shorthands(given: dict[str, Any], shown: str, word: str, message: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -216,3 +217,56 @@ def test_a_host_that_is_called_anything() -> None:
     command = ["unshare", "--uts", "--net", sys.executable, "-c", script, name.hex()]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     assert json.loads(done.stdout)["host"] == "h\xe9\\xff\x1b"
+
+
+TABLE = ["--proc", str(Path(__file__).parent / "captures/article/proc"), "-n"]
+
+
+def printed(*options: str) -> str:
+    return out(*options).decode()
+
+
+def test_a_table_has_the_columns_of_netstat() -> None:
+    lines = printed("-tapo", *TABLE, "--format", "simple").splitlines()
+    titles = ["proto", "recv_q", "send_q", "local", "remote", "state", "program", "timer"]
+    assert lines[0].split() == titles
+    short = printed("-tap", *TABLE, "--format", "simple").splitlines()
+    assert all(len(line) <= 100 for line in short)
+    leak = next(line for line in lines if "CLOSE_WAIT" in line)
+    assert "dropbox[2477]" in leak and leak.split()[:2] == ["tcp", "38"]
+    assert printed("-te", *TABLE, "--format", "simple").split()[6:8] == ["user", "inode"]
+    assert printed("-r", *TABLE, "--format", "simple").split()[:3] == [
+        "dst",
+        "gateway",
+        "flags_str",
+    ]
+    interfaces = printed("-i", *TABLE, "--format", "simple").splitlines()
+    assert interfaces[0].split()[:4] == ["ifname", "mtu", "rx_packets", "rx_errors"]
+    assert any(line.split()[:2] == ["eth1", "253744"] for line in interfaces)
+
+
+def test_a_table_of_every_field() -> None:
+    usual, every = (
+        printed("-tap", *TABLE, "--format", "simple", *more) for more in ([], ["--columns", "all"])
+    )
+    titles = every.splitlines()[0].split()
+    assert {"local_address", "local_port", "uid", "processes"} <= set(titles)
+    assert "container" not in titles  # empty in every row
+    assert every.count("\n") == usual.count("\n")
+    found = json.loads(printed("-ta", *TABLE, "--json", "--columns", "all"))["sockets"]
+    assert found == json.loads(printed("-ta", *TABLE, "--json"))["sockets"]
+
+
+@pytest.mark.parametrize("words", ["proto, local_port", "proto,  local_port ,"])
+def test_columns_with_blanks(words: str) -> None:
+    assert printed("-tan", *TABLE, "--columns", words).split()[:2] == ["proto", "local_port"]
+    apart = printed("-tan", *TABLE, "--columns", *words.split())  # as words of the shell
+    assert apart.split()[:2] == ["proto", "local_port"]
+
+
+def test_colour() -> None:
+    plain = printed("-tan", *TABLE, "--format", "simple", "--color", "never")
+    painted = printed("-tan", *TABLE, "--format", "simple", "--color", "always")
+    assert "\x1b[36mLISTEN\x1b[0m" in painted and "\x1b" not in plain
+    assert re.sub(r"\x1b\[\d*m", "", painted) == plain
+    assert printed("-tan", *TABLE, "--format", "simple") == plain  # not a terminal

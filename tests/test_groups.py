@@ -150,7 +150,7 @@ def test_names_of_interfaces_are_untrusted(proc_tree: Tree) -> None:
 def test_no_names_are_asked_for_in_numbers_or_in_records() -> None:
     assert GROUPS.names(Options(numeric_hosts=True)) == {}
     assert GROUPS.names(Options(format="json")) == {}
-    assert GROUPS.names(Options(symbolic=True)) == {"host": ("host", "address")}
+    assert GROUPS.names(Options(symbolic=True)) == {"address_host": ("host", "address")}
 
 
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=40), max_size=6))

@@ -34,7 +34,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "tuples": (),
     "settings": (),
     "keywords": (),
-    "fleet": (),  # what runs on other hosts stands alone
+    "results": ("tuples",),
+    "fleet.ansible": (),  # what Ansible runs on other hosts stands alone
     "options": ("settings",),
     "table": ("text",),
     "listing": ("tuples", "options", "table"),
@@ -57,7 +58,8 @@ ABOVE = {
     "diagnosis": (*MAY,),
     "overtime": (*MAY, "diagnosis"),
     "__init__": (*MAY, "diagnosis", "overtime"),
-    "cli": (*MAY, "diagnosis", "overtime", "__init__"),
+    "fleet": (*MAY, "diagnosis", "__init__"),
+    "cli": (*MAY, "diagnosis", "overtime", "__init__", "fleet"),
     "__main__": ("cli",),
 }
 
@@ -65,6 +67,8 @@ ABOVE = {
 def room(module: str) -> str:
     """`collectors.macos.routes` is in collectors.macos, `stages.sort` in stages."""
     first, *more = module.split(".")
+    if first == "fleet" and more[:1] == ["ansible"]:
+        return "fleet.ansible"
     return (
         f"collectors.{more[0]}"
         if first == "collectors" and more and more[0] != "__init__"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import weakref
+
 import pytest
 from conftest import TCP_HEADING, Tree, tcp_file, tcp_row
 from runner import invoke
@@ -10,6 +14,12 @@ from pynetstat.cells import fit, host_texts
 from pynetstat.cli import main
 from pynetstat.collectors.linux.inet import state_name
 from pynetstat.kernel.decode import addresses_from_hex, numbers_from_hex, ports_from_hex
+from pynetstat.kernel.proc import Proc
+from pynetstat.options import Options
+from pynetstat.outcome import Outcome
+from pynetstat.plan import Plan
+from pynetstat.run import Run
+from pynetstat.table import Table
 
 
 def run(*options: str) -> tuple[int, list[str], str]:
@@ -201,3 +211,26 @@ def test_numbers_of_any_width() -> None:
     assert numbers_from_hex([]) == [] and ports_from_hex([]) == []
     assert ports_from_hex(["1F90", "1"]) == [8080, 1] and ports_from_hex(["FFFF1F90"]) == [8080]
     assert state_name(1) == "ESTABLISHED" and state_name(12) == "UNKNOWN(12)"
+
+
+@pytest.mark.parametrize("source", ["auto", "proc"])
+def test_a_table_is_freed_while_the_collector_of_garbage_is_off(source: str) -> None:
+    """The command turns it off: a table that is a part of itself would stay to the end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with socket.create_server(("127.0.0.1", 0)):
+            plan = Plan(Options(tcp=True, all=True, format="jsonl", source=source))
+            steps = Run(plan, Proc(), Outcome())
+            kept = []
+            for _, tables in steps.gather():
+                for table in tables:
+                    assert isinstance(table, Table)
+                    assert len(table["state"]) == len(table)  # the other fields stay unread
+                    kept.append(weakref.ref(table))
+                del table
+            assert len(kept) > 1
+            assert [one() for one in kept] == [None] * len(kept)
+    finally:
+        if collecting:
+            gc.enable()

@@ -35,6 +35,14 @@ CAPTURE = str(Path(__file__).parent / "captures/article/proc")
         ("-tan --sort local_host", "`local_host' is a name, and -n asks for none"),
         ("-tan --columns nope", "no field `nope' here"),
         ("-tan --count-by state --sort nope", "no field `nope' here"),
+        ("-tan --filter host=web1", "no row of sockets has host"),
+        ("-tan --forks 3", "--forks has no effect: it is about other hosts"),
+        ("-tan --host-timeout 3", "--host-timeout has no effect: it is about other hosts"),
+        ("-an --host web1 --as windows", "--as windows is of this machine"),
+        ("-tan --host web1 --lsof", "--lsof is of this machine"),
+        ("-s --host web1 --json", "statistics in one JSON object are of one machine"),
+        ("-tan --host web1 --watch", "--watch has no effect: the screen is of this machine"),
+        ("-tan --host web1 --events", "--events has no effect: with --host"),
     ],
 )
 def test_options_without_effect(words: str, message: str) -> None:
@@ -49,6 +57,9 @@ def test_what_is_implied() -> None:
     assert Plan(Options(tcp=True, rounds=2)).options.continuous
     assert Plan(Options(tcp=True, interval=0.5)).options.continuous
     assert not Plan(Options(tcp=True, extend=1)).options.dump  # users of half-open connections
+    assert Plan(Options(tcp=True, extend=1)).options.dump_users
+    assert not Plan(Options(tcp=True, extend=1)).options.dump_timers
+    assert Plan(Options(tcp=True, format="json")).options.dump_timers
     assert Plan(Options(tcp=True, numeric_hosts=True, numeric_ports=True)).options.dump
 
 
@@ -71,6 +82,7 @@ ALONE = {
     "format": "-tan --format csv",
     "json": "-tan --json",
     "columns": "-tan --columns proto,local_port",
+    "color": "-tan --columns state,inode --color always",
     "sort": "-tan --sort -local_port",
     "header": "-tan --no-header",
     "count_by": "-tan --count-by state",
@@ -117,6 +129,8 @@ def test_every_option_of_ours_changes_something() -> None:
     elsewhere |= {"resolve_timeout", "table"}
     elsewhere |= {"netns", "details", "tcp_info", "memory", "rates"}  # of a live system
     elsewhere |= {"events", "save", "diff", "fail_on_change"}  # test_overtime.py
+    elsewhere.add("watch")  # test_watch.py
+    elsewhere |= {"host", "hosts", "inventory", "forks", "host_timeout", "engine"}  # test_hosts.py
     assert ours - elsewhere <= {*ALONE}, "give the new option a line in ALONE"
     plain = answer("-tan")
     for field, words in ALONE.items():

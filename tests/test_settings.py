@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from click.shell_completion import ShellComplete
 from conftest import pynetstat as run_command
 from runner import invoke
 
+import pynetstat
 from pynetstat import settings
 from pynetstat.cli import main, manpage
 from pynetstat.cli.reading import selinux
@@ -29,6 +32,7 @@ KINDS: dict[str, Any] = {
     "fields": tuple[str, ...],
     "rules": tuple[str, ...],
     "limits": tuple[str, ...],
+    "hosts": tuple[str, ...],
     "integer": int | None,
     "seconds": float,
     "text": str | None,
@@ -122,7 +126,7 @@ def test_the_shell_completes_its_name(setting: Setting) -> None:
 
 @taking
 def test_the_shell_completes_its_value(setting: Setting) -> None:
-    if setting.kind in ("text", "integer", "seconds", "selection"):
+    if setting.kind in ("text", "integer", "seconds", "selection", "hosts"):
         assert completions([f"--{setting.long}"], "") == []
         return
     example = {"program": Path(sys.executable).name, "fields": "proto,local_port", "count-by": ""}
@@ -147,7 +151,8 @@ def test_fields_are_completed_for_what_is_listed() -> None:
 
 def test_options_are_those_of_the_table() -> None:
     hints = typing.get_type_hints(Options)
-    for name in ("dump", "condition", "internals", "foreign", "tcp_states"):  # which Plan decides
+    decided = ("dump", "condition", "internals", "foreign", "tcp_states")  # by Plan
+    for name in (*decided, "answering", "dump_timers", "dump_users"):
         del hints[name]
     kinds = {one.field: KINDS[one.kind] for one in SETTINGS if one.field in DEFAULTS}
     assert hints == kinds
@@ -158,8 +163,19 @@ def test_options_are_those_of_the_table() -> None:
 def test_the_api_s_keywords_are_those_of_the_table() -> None:
     shared = [one.field for one in SETTINGS if one.reach == SHARED and one.kind != "family"]
     hints = typing.get_type_hints(Options)
-    assert typing.get_type_hints(Keywords) == {name: hints[name] for name in shared}
-    assert [*Keywords.__annotations__] == shared
+    words = {tuple[str, ...]: str | Sequence[str]}
+    expected = {name: words.get(hints[name], hints[name]) for name in shared}
+    expected["port"] = int | str | Sequence[int | str] | None
+    assert typing.get_type_hints(Keywords) == {**expected, "proc": str}
+    assert [one for one in Keywords.__annotations__ if one != "proc"] == shared
+
+
+def test_help_lists_every_keyword() -> None:
+    text = " ".join((pynetstat.__doc__ or "").split())
+    for one in SETTINGS:
+        if one.reach == SHARED and one.kind != "family":
+            name = "proc" if one.field == "root" else one.field
+            assert re.search(rf" {name} \([\w, ]+\): {re.escape(one.help)}", text), name
 
 
 def test_a_type_checker_knows_the_keywords(tmp_path: Path) -> None:
@@ -167,10 +183,13 @@ def test_a_type_checker_knows_the_keywords(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import pynetstat\n"
-        "print(next(pynetstat.sockets(tcp=True, port='443', pid=1)).local_port)\n"
+        "print(pynetstat.sockets(tcp=True, port=[80, 443], state='listening')[0].local_port)\n"
         "pynetstat.sockets(tpc=True)\n"
-        "pynetstat.routes(families='inet6')\n"
+        "pynetstat.routes(families=6)\n"
         "pynetstat.unix_sockets(format='csv')\n"
+        "from pynetstat import InetSocket, Records\n"
+        "found: Records[InetSocket] = pynetstat.sockets(proc='/proc')\n"
+        "names: set[InetSocket] = set(found); found[0].to_dict()['proto']; found.to_dicts()\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(script)],

@@ -54,6 +54,8 @@ def end_program(end: End, name: str) -> int:
         warn(end.message)
     try:
         if end.show == "help":
+            if end.topic:
+                return tell_topic(end.topic, name)
             from .help import help_text
 
             tell(help_text(name))
@@ -62,6 +64,18 @@ def end_program(end: End, name: str) -> int:
     except Stop as stop:
         return stopped(stop)
     return end.status
+
+
+def tell_topic(topic: str, name: str) -> int:
+    from .help import help_width
+    from .topics import no_topic, topic_text
+
+    text = topic_text(topic, help_width())
+    if text is None:
+        warn(f"{name}: {no_topic(topic)}")
+        return misused(False)
+    tell(text)
+    return 0
 
 
 def run(**given: Any) -> None:
@@ -107,6 +121,7 @@ def tell(text: str) -> None:
 def printer(given: dict[str, Any]) -> Callable[..., int]:
     """What prints: the listings, the diagnosis, or the explanation of a word."""
     word, diagnosis = given.pop("explain"), given.pop("diagnose")
+    elsewhere = any(given[name] for name in ("host", "hosts", "inventory"))
     if word is not None:
         if diagnosis:
             raise Misuse("--diagnose and --explain exclude each other")
@@ -127,7 +142,15 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
             raise Misuse("--diagnose has its metrics as openmetrics, which goes for both")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
+        if elsewhere:
+            from ..fleet.diagnoses import show_hosts_diagnosis
+
+            return show_hosts_diagnosis
         return show_diagnosis
+    if given["watch"]:
+        from ..overtime.screen import show_screen
+
+        return show_screen
     if given["events"]:
         from ..overtime.events import show_events as show_events
 
@@ -135,7 +158,17 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
     if given["save"] or given["diff"]:
         from ..overtime.snapshot import show_snapshot as show_snapshot
 
+        if elsewhere:
+            from functools import partial
+
+            from ..fleet.run import show_hosts
+
+            return partial(show_snapshot, show=show_hosts)
         return show_snapshot
+    if elsewhere:
+        from ..fleet.run import show_hosts
+
+        return show_hosts
     from ..run import show
 
     return show

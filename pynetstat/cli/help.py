@@ -13,20 +13,26 @@ TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TOPIC_NAMES = ("filters", "states", "columns", "formats", "diagnose")
 NARROWEST, WIDEST = 50, 78
 USAGE_COLUMN, COMMAND_COLUMN = 30, 34  # at most, of the left column
 
 
 def help_text(name: str) -> str:
     """Usage, every option in its section, examples; as wide as the terminal, up to WIDEST."""
-    width = max(min(terminal_width() - 2, WIDEST), NARROWEST)
+    width = help_width()
     lines = [f"Usage: {name} [OPTIONS]", "", *indented(SUMMARY, 2, width)]
     for section in dict.fromkeys(setting.section for setting in SETTINGS):
         found = [setting for setting in SETTINGS if setting.section == section]
         rows = [(setting.usage, setting.help) for setting in found]
         lines += ["", f"{section}:", *two_columns(rows, USAGE_COLUMN, width)]
     lines += ["", "Examples:", *two_columns([*EXAMPLES, *own_examples()], COMMAND_COLUMN, width)]
+    lines += ["", f"{name} --help TOPIC tells more: {', '.join(TOPIC_NAMES)}."]
     return "".join(f"{line}\n" for line in lines)
+
+
+def help_width() -> int:
+    return max(min(terminal_width() - 2, WIDEST), NARROWEST)
 
 
 def own_examples() -> list[tuple[str, str]]:
@@ -53,7 +59,13 @@ def two_columns(rows: list[tuple[str, str]], most: int, width: int) -> Iterator[
 
 def indented(text: str, left: int, width: int) -> list[str]:
     margin = " " * left
-    return wrap(text, width, initial_indent=margin, subsequent_indent=margin)
+    return wrap(
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+    )
 
 
 def terminal_width() -> int:

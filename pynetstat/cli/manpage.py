@@ -1,19 +1,26 @@
-"""The man page, made from the option table.
+"""The man pages, made from the option table, the topics of --help and .docs/differences.md.
 
-python -m pynetstat.cli.manpage > pynetstat/pynetstat.1
+In a checkout: python -m pynetstat.cli.manpage
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from .. import __version__
 from ..settings import EXAMPLES, SETTINGS, SUMMARY
+from . import topics
+from .topics import HEADING, TERM, VERBATIM, Piece
+
+PACKAGE = Path(__file__).parents[1]
+DIFFERENCES = PACKAGE.parent / ".docs" / "differences.md"
 
 ABOUT = """
 pynetstat shows network connections, routing tables, interfaces, multicast groups and protocol
-statistics. Without one of the options under OUTPUT that netstat never had, its text is that of
-net-tools netstat 2.10, byte for byte; the few deliberate differences are listed in README.md.
+statistics. Without an option that netstat never had, it prints the text of net-tools netstat 2.10,
+byte for byte; DIFFERENCES lists the few deliberate exceptions.
 Options may be bundled, abbreviated and mixed with operands, which are ignored, as getopt(3)
 has it.
 """
@@ -41,6 +48,14 @@ ENVIRONMENT = (
 )
 
 
+DIAGNOSIS = """
+pynetstat --diagnose takes two samples of all sockets, queues and counters, and says what is
+wrong, worst first. Each rule compares numbers with limits. --ignore RULE leaves a rule out,
+--limit RULE.NAME=N changes a limit, --interval SECONDS looks longer. The exit status is 0 where
+nothing was found, 1 for a warning, 2 for something critical, 3 where a rule could not check.
+"""
+
+
 def roff(text: str) -> str:
     """Text as roff takes it: no line that is taken for a request, no backslash, no hyphenation."""
     lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
@@ -48,6 +63,7 @@ def roff(text: str) -> str:
 
 
 def page() -> Iterator[str]:
+    """pynetstat(1)"""
     yield f'.TH PYNETSTAT 1 "" "pynetstat {__version__}" "User Commands"'
     yield f".SH NAME\npynetstat \\- {roff(SUMMARY.lower().rstrip('.'))}"
     yield ".SH SYNOPSIS\n.B pynetstat\n[\\-r | \\-i | \\-g | \\-s | \\-M] [\\fIOPTIONS\\fR]"
@@ -57,10 +73,18 @@ def page() -> Iterator[str]:
         if setting.section != section:
             section = setting.section
             yield f'.SH "{roff(section).upper()}"'
-        yield f".TP\n.B {roff(setting.usage)}\n{roff(setting.help)}"
+        yield from page_entry(setting.usage, setting.help)
     yield ".SH EXAMPLES"
     for command, meaning in EXAMPLES:
-        yield f".TP\n.B {roff(command)}\n{roff(meaning)}"
+        yield from page_entry(command, meaning)
+    for name, pieces in (
+        ("FILTERS", topics.filters()),
+        ("STATES", topics.states()),
+        ("FORMATS", topics.formats()),
+        ("FIELDS", topics.columns()),
+    ):
+        yield f".SH {name}"
+        yield from written_pieces(pieces)
     for name, entries in (
         ("EXIT STATUS", STATUS),
         ("FILES", FILES),
@@ -68,9 +92,54 @@ def page() -> Iterator[str]:
     ):
         yield f'.SH "{name}"'
         for word, meaning in entries:
-            yield f".TP\n.B {roff(word)}\n{roff(meaning)}"
-    yield '.SH "SEE ALSO"\n.BR netstat (8),\n.BR ss (8),\n.BR lsof (8),\n.BR proc (5)'
+            yield from page_entry(word, meaning)
+    yield from differences_section(DIFFERENCES.read_text("utf-8"))
+    yield '.SH "SEE ALSO"\n.BR pynetstat\\-diagnose (7),\n.BR netstat (8),\n.BR ss (8),'
+    yield ".BR lsof (8),\n.BR proc (5)"
+    yield ".SH COPYRIGHT\nThe pynetstat authors. MIT licence."
 
+
+def rules_page() -> Iterator[str]:
+    """pynetstat-diagnose(7)"""
+    yield f'.TH PYNETSTAT\\-DIAGNOSE 7 "" "pynetstat {__version__}" "Miscellanea"'
+    yield ".SH NAME\npynetstat\\-diagnose \\- the rules of pynetstat \\-\\-diagnose"
+    yield f".SH DESCRIPTION\n{roff(DIAGNOSIS.strip())}"
+    yield ".SH RULES"
+    yield from written_pieces(topics.diagnose())
+    yield '.SH "SEE ALSO"\n.BR pynetstat (1)'
+
+
+def page_entry(term: str, meaning: str) -> Iterator[str]:
+    yield f".TP\n.B {roff(term)}\n{roff(meaning)}"
+
+
+def written_pieces(pieces: Iterable[Piece]) -> Iterator[str]:
+    for kind, name, text in pieces:
+        if kind == TERM:
+            yield from page_entry(name, text)
+        elif kind == HEADING:
+            yield f'.SS "{roff(text)}"'
+        elif kind == VERBATIM:
+            yield f".PP\n.nf\n{roff(text)}\n.fi"
+        else:
+            yield f".PP\n{roff(text)}"
+
+
+def differences_section(markdown: str) -> Iterator[str]:
+    """The paragraphs and lists of the document, without its title."""
+    yield ".SH DIFFERENCES"
+    for block in markdown.split("\n\n")[1:]:
+        for part in re.split(r"^- ", block.strip(), flags=re.MULTILINE):
+            text = roff(" ".join(part.split()).replace("`", "").strip("*"))
+            if not text:
+                continue
+            bullet = block.startswith("- ")
+            title = block.startswith("**")
+            yield f'.SS "{text}"' if title else f".IP \\(bu 2\n{text}" if bullet else f".PP\n{text}"
+
+
+PAGES = {"pynetstat.1": page, "pynetstat-diagnose.7": rules_page}
 
 if __name__ == "__main__":
-    print("\n".join(page()))
+    for name, written in PAGES.items():
+        (PACKAGE / name).write_text("\n".join(written()) + "\n", "utf-8")

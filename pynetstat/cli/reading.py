@@ -26,13 +26,13 @@ PROTOCOL = BY_NAME["protocol"]
 class End(Exception):
     """The command line ends the program, with this exit status.
 
-    `show` is what is printed: "help", "version", the short "usage" after the message, or nothing
-    but the message.
+    `show` is what is printed: "help" (on a `topic`, if one was named), "version", the short
+    "usage" after the message, or nothing but the message.
     """
 
-    def __init__(self, status: int, message: str = "", show: str = "") -> None:
+    def __init__(self, status: int, message: str = "", show: str = "", topic: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.show = status, message, show
+        self.status, self.message, self.show, self.topic = status, message, show, topic
 
 
 class Reading:
@@ -50,12 +50,15 @@ class Reading:
         self.said: dict[str, tuple[Setting, Any]] = {}
         self.modes = 0
         self.ignored: list[str] = []  # operands
+        self.unfinished: tuple[Setting, int] | None = None  # `--columns proto, state`
 
     def read(self, argv: Sequence[str]) -> Iterator[str]:
         """Read it to its end, or to what ends the program (End); what netstat notes on the way."""
         try:
             manners = other_manners(argv, self.system)
             for word in option_words(argv, OWN, self.strict, manners, self.ignored):
+                if word.name == "help":
+                    raise End(0, show="help", topic=topic_of(argv))
                 yield from self.act(word)
         except Bad as bad:
             raise End(3, f"{bad}{hint(bad)}", "usage") from bad
@@ -70,8 +73,6 @@ class Reading:
             raise End(3, message, "usage")
 
     def act(self, word: Word) -> Iterator[str]:
-        if word.name == "help":
-            raise End(0, show="help")
         if word.name == "?":
             raise End(3, show="usage")
         if word.name == "version":
@@ -91,7 +92,12 @@ class Reading:
         before = self.value(setting)
         value: Any = text
         if setting.many:
-            value = (*before, *(one for one in (text or "").split(",") if one))
+            words = [word.strip() for word in (text or "").split(",")]
+            value = (*before, *filter(None, words))
+            if setting.netstat is None and words[-1] == "" != text:
+                self.unfinished = setting, len(self.ignored)
+        elif setting.field == "port" and before:
+            value = f"{before},{text}"  # --port 80 --port 443
         elif setting.kind == "count":
             value = before + 1
         elif setting.kind == "flag":
@@ -101,7 +107,14 @@ class Reading:
         self.modes += setting.field in MODES
 
     def settle(self) -> None:
-        """Letters of other systems whose meaning depends on the rest of the line."""
+        """Lists with a blank after a comma; letters of other systems whose meaning depends on the
+        rest of the line."""
+        while self.unfinished and len(self.ignored) > self.unfinished[1]:
+            (setting, at), self.unfinished = self.unfinished, None
+            word = self.ignored.pop(at)
+            self.say(setting, word)
+            if word.endswith(","):
+                self.unfinished = setting, at
         for name, text in self.later:
             if name == "-I":
                 for field in ("interfaces", "all"):
@@ -135,6 +148,13 @@ class Reading:
             self.say(PROTOCOL, name)
 
 
+def topic_of(argv: Sequence[str]) -> str:
+    """`--help filters` -> filters: what follows a --help or -h at the end of the line."""
+    if len(argv) < 2 or not argv[-2].startswith("-") or argv[-1].startswith("-"):
+        return ""
+    return argv[-1] if argv[-2] == "-h" or "--help".startswith(argv[-2]) else ""
+
+
 def other_manners(argv: Sequence[str], system: str) -> Manners | None:
     """None on Linux without --as: letters mean what net-tools says."""
     if system.startswith("linux") and not any(word.startswith("--as") for word in argv):
@@ -144,8 +164,27 @@ def other_manners(argv: Sequence[str], system: str) -> Manners | None:
     return manners_of(argv, system)
 
 
+# Words that people try, and what they are called.
+ELSEWHERE_CALLED = {
+    "output": "--format",
+    "csv": "--format csv",
+    "follow": "--events",
+    "changes": "--events or --diff",
+    "unit": "--filter 'unit = NAME'",
+    "container": "--filter 'container = NAME'",
+    "namespace": "--netns",
+    "remote": "--host",
+    "where": "--filter",
+    "fields": "--columns",
+    "limit-rows": "--top",
+    "processes": "--programs",
+}
+
+
 def hint(bad: Bad) -> str:
     """What would be right instead of what is not known."""
+    if bad.name in ELSEWHERE_CALLED:
+        return f"; it is {ELSEWHERE_CALLED[bad.name]} here"
     if bad.name:
         return nearest(bad.name, [*(name for name, _ in LONG), *OWN], "--{}")
     if bad.letter:

@@ -118,6 +118,7 @@ TYPES: dict[str, type[Text]] = {
     "text": Text,
     "rules": Rules,
     "limits": Limits,
+    "hosts": Text,
     "families": Text,
     "fields": Fields,
     "states": States,

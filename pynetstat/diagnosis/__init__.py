@@ -220,7 +220,8 @@ def each_message_once(warn: Callable[[str], None]) -> Callable[[str], None]:
 USED = {
     "filter", "state", "port", "pid", "program", "user", "root", "source", "netns", "interval",
     "format",
-    "columns", "header", "ignore", "limit", "perfdata",
+    "columns", "color", "header", "ignore", "limit", "perfdata",
+    "host", "hosts", "inventory", "forks", "host_timeout", "engine",
     "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip
 
@@ -234,9 +235,10 @@ def fitting(options: Options) -> None:
             raise Misuse(f"--{setting.long} does not go with --diagnose")
     if not options.header and options.format in ("classic", "json", "jsonl", "openmetrics"):
         raise Misuse("--no-header has no effect: this output has no header")
+    fields = (*(("host",) if options.elsewhere else ()), *Finding._fields)
     for name in options.columns:
-        if name not in Finding._fields:
-            raise Misuse(f"no field `{name}' here; the fields are: {', '.join(Finding._fields)}")
+        if name not in fields:
+            raise Misuse(f"no field `{name}' here; the fields are: {', '.join(fields)}")
     chosen_rules(options)
 
 

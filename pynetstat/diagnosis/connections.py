@@ -161,7 +161,7 @@ CLOSE_WAIT_LEAK = Rule(
     advice=(
         "Restart the program: this frees them for a while. Then find the place where it does not"
         " close. If it has read their end (Recv-Q is 0), it forgot close(). If data is unread, it"
-        " lost interest earlier, or hangs. A few such connections are no reason to worry."
+        " stopped reading earlier, or hangs. A few such connections are no reason to worry."
     ),
 )
 
@@ -350,7 +350,7 @@ PEER_NOT_READING = Rule(
     ),
     causes=(
         "At the other end: a program that hangs, is stopped, or is slower than what it is sent; a"
-        " client that has lost interest and did not close."
+        " client that stopped reading and did not close."
     ),
     advice=(
         "Look at the program at the other end: there, `pynetstat -tanp` shows the connection with"

@@ -23,7 +23,7 @@ LIST = "words"  # asks for all of them
 def explain(word: str, options: Options, out: BinaryIO, *_: object) -> int:
     """Print all meanings of a word, in whatever spelling; Misuse where there is none. Nothing is
     asked of the system."""
-    page = Page(out)
+    page = Page(out, options.color)
     if word.strip() in ("", LIST):
         texts = words_by_subject(page)
     else:

@@ -347,7 +347,7 @@ EXPOSED_LISTENERS = Rule(
     causes="That is how most programs are set up, and often as it should be.",
     advice=(
         "See whether each of them is meant for others. One that serves only this machine should"
-        " listen at 127.0.0.1 (its setting is mostly called bind, listen or host)."
+        " listen at 127.0.0.1 (its setting is usually called bind, listen or host)."
     ),
 )
 

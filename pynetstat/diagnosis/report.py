@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..formats.colour import in_colour
 from ..options import Options
 from ..outcome import Outcome
 from ..text import safe
@@ -26,7 +27,7 @@ def report(
     judgement: Judgement, options: Options, outcome: Outcome, out: BinaryIO
 ) -> Iterator[bytes]:
     """The first line is the whole in short, as a monitoring system shows it."""
-    page, findings = Page(out), judgement.findings
+    page, findings = Page(out, options.color), judgement.findings
     first = page.painted(severity_of(findings), headline(findings))
     if options.perfdata:
         first += f" | {performance(judgement)}"
@@ -85,12 +86,11 @@ def performance(judgement: Judgement) -> str:
 
 
 class Page:
-    """How wide, and whether in colour: NO_COLOR, a pipe and a dumb terminal have none."""
+    """How wide the text is, and whether in colour."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, colour: str = "auto") -> None:
         terminal = out.isatty()
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-        self.colour = terminal and not plain
+        self.colour = in_colour(colour, terminal)
         self.width = max(min(shutil.get_terminal_size().columns, WIDTH), 40) if terminal else WIDTH
 
     def painted(self, severity: str, text: str) -> str:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..tuples import content_hash, plain_dict
+
 if TYPE_CHECKING:
     from .host import Host
 
@@ -36,6 +38,12 @@ class Finding(NamedTuple):
     commands: list[str] | None = None
     thresholds: dict[str, float] | None = None
     netns: str | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 class Value(NamedTuple):

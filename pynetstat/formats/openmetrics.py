@@ -82,27 +82,51 @@ def render(
         return families.setdefault(name, Family(name, kind, text))
 
     for listing, tables in sections:
-        parts = [part for part in tables if isinstance(part, Table)]
-        if listing.name == "statistics":
-            counter_metrics(parts, family)
-        elif listing.name == "counts":
-            count_metrics(joined(listing.record, parts), family)
-        elif listing.name == "interfaces":
-            interface_metrics(joined(listing.record, parts), family)
-        elif listing.name == "routes":
-            route_counts(joined(listing.record, parts), family)
-        else:
-            socket_metrics(listing.name, joined(listing.record, parts), options, family)
+        every = [part for part in tables if isinstance(part, Table)]
+        for parts, make in by_host(listing.name, every, family):
+            if listing.name == "statistics":
+                counter_metrics(parts, make)
+            elif listing.name == "counts":
+                count_metrics(joined(listing.record, parts), make)
+            elif listing.name == "interfaces":
+                interface_metrics(joined(listing.record, parts), make)
+            elif listing.name == "routes":
+                route_counts(joined(listing.record, parts), make)
+            else:
+                socket_metrics(listing.name, joined(listing.record, parts), options, make)
     gaps = family("pynetstat_incomplete", "gauge", "What could not be read, by its kind.")
     for missing in incomplete():
-        gaps.add(missing["count"] or 1, what=missing["what"])
+        gaps.add(missing["count"] or 1, what=missing["what"], host=missing.get("host"))
     old = options.format == "prometheus"
     lines = [line for one in families.values() if one.samples for line in one.lines(old)]
     end = [] if old else ["# EOF"]
     yield "\n".join([*lines, *end, ""]).encode()
 
 
-Make = Callable[[str, str, str], Family]
+class Labelled:
+    """A metric of one of several hosts: each sample has its label."""
+
+    def __init__(self, family: Family, host: str) -> None:
+        self.family, self.host = family, host
+
+    def add(self, value: Any, **labels: Any) -> None:
+        self.family.add(value, **{"host": self.host, **labels})
+
+
+Make = Callable[[str, str, str], Any]
+
+
+def by_host(name: str, tables: list[Table], family: Make) -> Iterator[tuple[list[Table], Make]]:
+    """The tables of each host with what makes its metrics; counts have the host as a field."""
+    if name == "counts" or not any("host" in table.record._fields for table in tables):
+        yield tables, family
+        return
+    found: dict[str, list[Table]] = {}
+    for table in tables:
+        if len(table):
+            found.setdefault(table.readable("host")[0], []).append(table)
+    for host, parts in found.items():
+        yield parts, lambda *names, host=host: Labelled(family(*names), host)
 
 
 def socket_metrics(name: str, table: Table, options: Options, family: Make) -> None:

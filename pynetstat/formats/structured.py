@@ -17,7 +17,7 @@ from typing import Any
 
 from ..kernel.rights import sees_every_process
 from ..listing import Layout, Section
-from ..options import Options
+from ..options import EVERY_FIELD, Options
 from ..table import Remark, Table, names_of
 from ..text import cleaned, set_of, valid
 
@@ -75,7 +75,8 @@ def document(
             name, comma = listing.name, "\n"
         for table in tables:
             if isinstance(table, Table) and len(table):
-                yield (comma + objects(table, options, separator=",\n")).encode()
+                yield comma.encode()
+                yield objects(table, options, separator=",\n").encode()
                 comma = ",\n"
     missing = [{**one, "reason": valid(one["reason"])} for one in incomplete()]
     yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
@@ -94,7 +95,7 @@ def statistics_json(tables: Iterable[Table | Remark | Layout]) -> str:
 
 def chosen_fields(table: Table, options: Options) -> list[str]:
     """The fields to show: all of the record, or those of --columns that it has."""
-    if options.columns:
+    if options.columns and options.columns != EVERY_FIELD:
         return [name for name in options.columns if name in names_of(table.record)]
     return list(table.record._fields)
 
@@ -123,8 +124,10 @@ def objects(
             pieces += repeat(same, len(table)), encoded_json(field)
             same = ", "
     pieces.append(repeat(same.removesuffix(", ") + "}" + separator, len(table)))
-    text = "".join(chain.from_iterable(zip(*pieces)))
-    return text if separator == "\n" else text.removesuffix(separator)
+    cells = list(chain.from_iterable(zip(*pieces)))
+    if separator != "\n":  # none after the last; to cut it from the text would copy 2 MB
+        cells[-1] = cells[-1].removesuffix(separator)
+    return "".join(cells)
 
 
 def encoded_json(field: Sequence[Any]) -> list[str]:

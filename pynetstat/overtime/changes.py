@@ -58,7 +58,7 @@ def identity_of(listing: Listing) -> tuple[str, ...]:
     fields = listing.record._fields
     known = listing.identity or IDENTITY.get(listing.name, ())
     chosen = known or tuple(name for name in fields if name not in MOVING)
-    return tuple(name for name in dict.fromkeys(("netns", *chosen)) if name in fields)
+    return tuple(name for name in dict.fromkeys(("host", "netns", *chosen)) if name in fields)
 
 
 def hashable_value(value: Any) -> Any:
@@ -171,6 +171,8 @@ def described(change: Change, identity: Sequence[str], named: Sequence[str] = ()
         ]
         if change.event != "changed":
             parts += [f"{name}={row[name]}" for name in ("gateway", "value") if row.get(name)]
+    if "host" in row and change.listing in ("sockets", "unix"):
+        parts.insert(0, row["host"])
     if row.get("program") or row.get("pid"):
         parts.append(f"{row.get('pid')}/{row.get('program')}")
     text = " ".join(str(part) for part in parts if part is not None)

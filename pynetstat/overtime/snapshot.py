@@ -30,12 +30,13 @@ def show_snapshot(
     out: BinaryIO,
     warn: Callable[[str], None] = ignore,
     progress: Callable[[str], None] = ignore,
+    show: Callable[..., int] = show_listing,
 ) -> int:
     """Compare with a snapshot, save one, or both; the exit status."""
     Plan(options)  # what makes no sense is said of the options as they were given
     plain = options.replace(save=None, diff=None, fail_on_change=False)
     if options.diff is None:
-        return save_rounds(plain, str(options.save), warn, progress)
+        return save_rounds(plain, str(options.save), warn, progress, show)
     plan = Plan(plain.replace(format="json", columns=(), sort=(), header=True))
     try:
         old = snapshot_of(read_file(options.diff), options.diff, warn)
@@ -44,13 +45,14 @@ def show_snapshot(
         warn(stop.message)
         return stop.status
     text = io.BytesIO()
-    status = show_listing(plan.options, text, warn, progress)
+    status = show(plan.options, text, warn, progress)
     new = json.loads(text.getvalue())
+    silent = {one["host"] for one in new["incomplete"] if one["what"] == "host"}
     if status and not options.fail_if_empty:
         for missing in new.get("incomplete", ()):
             if missing["what"] == "table":
                 return TROUBLE
-    changes = list(differences(plan, options, old, new))
+    changes = list(differences(plan, options, without_hosts(old, silent), new))
     render = formats.find_renderer(options.replace(columns=()))
     shown = options.replace(columns=())
     for piece in render([changes_section(changes, plan.listings, options.columns)], shown, list):
@@ -58,11 +60,17 @@ def show_snapshot(
     put(out, flush=True)
     if options.save is not None:
         write_file(options.save, text.getvalue())
+    if silent:
+        return TROUBLE
     return 1 if changes and options.fail_on_change else 0
 
 
 def save_rounds(
-    options: Options, path: str, warn: Callable[[str], None], progress: Callable[[str], None]
+    options: Options,
+    path: str,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
+    show: Callable[..., int],
 ) -> int:
     """The output of each round as the file; json where no format was named."""
     if options.format == "classic":
@@ -71,11 +79,21 @@ def save_rounds(
     once = options.replace(continuous=False, rounds=None, interval=1.0)
     for _ in rounds(Plan(options.replace(format="json")).options):
         text = io.BytesIO()
-        status = show_listing(once, text, warn, progress)
+        status = show(once, text, warn, progress)
         write_file(path, text.getvalue())
         if status:
             break
     return status
+
+
+def without_hosts(document: dict[str, Any], hosts: set[str]) -> dict[str, Any]:
+    """The snapshot without the rows of these hosts, of which nothing is known now."""
+    return {
+        name: [row for row in rows if not isinstance(row, dict) or row.get("host") not in hosts]
+        if hosts and isinstance(rows, list)
+        else rows
+        for name, rows in document.items()
+    }
 
 
 def differences(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...cells import dash_for_unknown, host_texts
 from ...kernel.decode import addresses_from_hex, integers, wide_addresses
@@ -12,6 +12,7 @@ from ...kernel.proc import Proc
 from ...listing import Column, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 
 
 class Group(NamedTuple):
@@ -22,6 +23,12 @@ class Group(NamedTuple):
     address: str | None = None
     users: int | None = None
     netns: str | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 # /proc/net/igmp as igmp_mc_seq_show() prints it, an interface and its groups by turns:
@@ -112,7 +119,7 @@ def decode_groups(
 def names(options: Options) -> Mapping[str, tuple[str, str]]:
     if options.numeric_hosts or options.structured:
         return {}
-    return {"host": ("host", "address")}
+    return {"address_host": ("host", "address")}
 
 
 def columns(options: Options) -> Iterator[Column]:
@@ -124,7 +131,7 @@ def columns(options: Options) -> Iterator[Column]:
     yield Column("Interface       ", "%-15s ", "ifname", dash_for_unknown, untrusted=True)
     yield Column("RefCnt ", "%-6s ", "users", dash_for_unknown)
     untrusted = not options.numeric_hosts
-    yield Column(f"Group{rule}", "%s", "address host", cells, untrusted)
+    yield Column(f"Group{rule}", "%s", "address address_host", cells, untrusted)
 
 
 GROUPS = Listing("groups", Group, collect, columns, lambda _: "IPv6/IPv4 Group Memberships", names)

@@ -23,6 +23,7 @@ from ...kernel.states import STATES
 from ...listing import MORE_DETAILS, Column, Holder, Listing, Missing, Report, halves
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ class InetSocket(NamedTuple):
         remote = written_end(self.remote_address, None, self.remote_port)
         return " ".join(filter(None, (self.proto, local, remote, self.state)))
 
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
+
 
 def written_end(address: str | None, device: str | None, port: int | None) -> str:
     text = address or "*"
@@ -186,6 +193,7 @@ TABLES = {
 def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Missing]:
     yield Table(InetSocket, 0)  # the heading stands even where there is nothing to list
     skipped, tcp = frozenset[str](), None
+    rest: dict[str, list[bytes]] = {}
     if options.foreign or options.internals:
         from . import attributes
 
@@ -200,20 +208,26 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
             yield from sctp(proc, options, outcome)
         else:
             missing = Missing(f"AF INET ({name})", proc.path(f"net/{name}"))
-            read = partial(read_sockets, proc, options, outcome, TABLES[name], tcp)
+            read = partial(read_sockets, proc, options, outcome, TABLES[name], tcp, rest)
             yield from halves(options, missing, read)
 
 
 def read_sockets(
-    proc: Proc, options: Options, outcome: Report, protocol: Protocol, tcp: Any, version: str
+    proc: Proc,
+    options: Options,
+    outcome: Report,
+    protocol: Protocol,
+    tcp: Any,
+    rest: dict[str, list[bytes]],
+    version: str,
 ) -> Iterator[Table]:
-    """One table, by the way that is quickest for what was asked."""
+    """One table, by the way that is quickest for what was asked. `rest`: see tcp_sockets()."""
     if protocol.name == "tcp" and options.source in ("auto", "netlink"):
         from ...kernel.sockdiag import tcp_sockets
 
         tables = tcp.tables(version) if tcp else None
         if tables is None:
-            tables = tcp_sockets(proc, options, outcome, version)
+            tables = tcp_sockets(proc, options, outcome, version, rest)
         if tables is not None:
             rows = handshakes_once(from_netlink(protocol, version, tables))
             yield from with_details(options, protocol, version, rows)
@@ -243,6 +257,9 @@ def detailed(
     """With what the kernel tells by netlink alone, asked for when it is first wanted.
 
     `zones`: a link-local address stands with its interface, as everywhere but in netstat.
+
+    The new fields read the old ones and not the table: it would be a part of itself, and never
+    freed while the collector of garbage is off, 170 MB at 1,000,000 sockets.
     """
 
     @cache
@@ -253,29 +270,30 @@ def detailed(
 
     for table in tables:
         plain = dict(table.fields)
-        table.fields |= inet_details(details, table, plain)
+        found = inet_details(details, plain)
+        table.fields |= found
         if protocol.by_port:
-            table.fields |= listeners_of(details, table, plain)
+            table.fields |= listeners_of(details, plain)
         if zones and version:
             for name in ("local_address", "remote_address"):
-                table.fields[name] = partial(zoned_addresses, table, plain, name)
+                table.fields[name] = partial(zoned_addresses, found["dev"], plain, name)
         yield table
 
 
-def inet_details(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
-    inodes = partial(table.__getitem__, "inode")
+def inet_details(details: Callable[[], Details], plain: Fields) -> Fields:
+    inodes = partial(bare, plain, "inode")
     return {
-        "dev": lambda: details().dev(inodes(), host_columns(plain)),
+        "dev": cache(lambda: details().dev(inodes(), host_columns(plain))),
         "dual_stack": lambda: details().field("dual_stack", inodes()),
         "autobound": lambda: details().chosen(inodes(), host_columns(plain)),
     }
 
 
-def listeners_of(details: Callable[[], Details], table: Table, plain: Fields) -> Fields:
-    inodes = partial(table.__getitem__, "inode")
+def listeners_of(details: Callable[[], Details], plain: Fields) -> Fields:
+    inodes = partial(bare, plain, "inode")
 
     def listeners() -> Sequence[Any]:
-        found = details().waits_at(inodes(), table["state"], host_columns(plain))
+        found = details().waits_at(inodes(), bare(plain, "state"), host_columns(plain))
         return [inode and Waiting(inode) for inode in found]
 
     return {
@@ -297,14 +315,16 @@ def bare(plain: Fields, name: str) -> Sequence[Any]:
     return found
 
 
-def zoned_addresses(table: Table, plain: Fields, name: str) -> Sequence[Any]:
+def zoned_addresses(
+    devices: Callable[[], Sequence[Any]], plain: Fields, name: str
+) -> Sequence[Any]:
     """Addresses; of those that each interface has for itself, with the interface."""
     texts = bare(plain, name)
     if not any(text[:4] in LINK_LOCAL for text in set(texts)):
         return texts
     return [
         f"{text}%{device}" if device and text[:4] in LINK_LOCAL else text
-        for text, device in zip(texts, table["dev"])
+        for text, device in zip(texts, devices())
     ]
 
 
@@ -317,6 +337,10 @@ def from_netlink(
     for length, fields in tables:
         code = fields.pop("code")
         fields["state"] = list(map(STATES.__getitem__, code))
+        timing = fields.pop("timing", None)
+        if timing is not None:
+            fields["timer"] = partial(written_timers, timer, protocol, timing)
+            fields["timer_text"] = partial(written_timers, timer_text, protocol, timing)
         yield inet_table(protocol, version, length, **fields)
 
 
@@ -469,6 +493,14 @@ def decode_timers(
             protocol, int(code, 16), int(when, 16), tried, *decimals([triple[2]])
         )
     return list(map(found.__getitem__, triples))
+
+
+def written_timers(
+    written: Callable[..., Any], protocol: Protocol, timing: Sequence[Any]
+) -> list[Any]:
+    """Each distinct timer once: (kind, time in 1/100 s, retransmissions, probes)."""
+    found = {one: one and written(protocol, *one) for one in set(timing)}
+    return list(map(found.__getitem__, timing))
 
 
 def timer(protocol: Protocol, kind: int, when: int, retransmits: int, probes: int) -> Timer:

@@ -20,6 +20,7 @@ from ...listing import Column, Listing, Report, Stop
 from ...options import Options
 from ...table import Remark, Table
 from ...text import safe
+from ...tuples import content_hash, plain_dict
 from .hardware import LENGTHS
 from .longform import BROADCAST, COMPATIBLE, POINTOPOINT, SCOPES, Block, longform_lines
 
@@ -42,6 +43,12 @@ class Interface(NamedTuple):
     addr_info: list[dict[str, Any]] | None = None
     stats: dict[str, dict[str, int | None]] | None = None
     netns: str | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 # In the order of netstat's words, and of its letters. `P` stands for two of them.

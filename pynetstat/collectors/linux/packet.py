@@ -13,6 +13,7 @@ from ...kernel.proc import Proc
 from ...listing import Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 from .headed import read_rows
 
 
@@ -34,6 +35,12 @@ class PacketSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 # A row of /proc/net/packet as packet_seq_show() prints it, below its heading:

@@ -15,6 +15,7 @@ from ...kernel.proc import Proc, reason
 from ...listing import Column, Listing, Report, Stop
 from ...options import Misuse, Options
 from ...table import Table, joined
+from ...tuples import content_hash, plain_dict
 from .headed import Heading, Lacking, read_lines
 from .route_flags import HOST, LETTERS, REJECT, UP, Names, flag_letters, flag_names
 
@@ -59,6 +60,12 @@ class Route(NamedTuple):
     pref: str | None = None
     metrics: dict[str, int] | None = None
     netns: str | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 def route_blocks(proc: Proc, name: str, family: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from ...kernel.proc import Proc, lines_of
 from ...listing import MORE_DETAILS, Column, Listing, Missing, Report
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 
 if TYPE_CHECKING:
     from ...kernel.sockdiag import UnixDetail
@@ -53,6 +54,12 @@ class UnixSocket(NamedTuple):
     @staticmethod
     def more() -> Mapping[str, str]:
         return MORE_DETAILS
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 # A row of /proc/net/unix as unix_seq_show() prints it; the name may hold anything but a NUL:

@@ -13,6 +13,7 @@ from ...kernel.states import STATES
 from ...listing import Column, Listing, Missing, Report, Stop
 from ...options import Options
 from ...table import Table
+from ...tuples import content_hash, plain_dict
 
 
 class VsockSocket(NamedTuple):
@@ -30,6 +31,12 @@ class VsockSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
+
+    def __hash__(self) -> int:
+        return content_hash(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain_dict(self)
 
 
 AF_VSOCK = 40

@@ -71,10 +71,13 @@ class Filter:
         return Filter(early, self.names_state), Filter(rest, self.names_state)
 
 
-def parse(expression: str, root: str = "/proc", untold: str = "") -> Filter:
+def parse(
+    expression: str, root: str = "/proc", untold: str = "", elsewhere: bool = False
+) -> Filter:
     """The filter that an expression describes; FilterError where it describes none. `untold`:
-    why the device of a socket is not known, if it is not."""
-    return Filter(*Parser(expression, root, untold).filter())
+    why the device of a socket is not known, if it is not. `elsewhere`: another host answers it,
+    by its own names of users, hosts and services."""
+    return Filter(*Parser(expression, root, untold, elsewhere).filter())
 
 
 def without_netlink(options: Options) -> str:
@@ -93,16 +96,18 @@ def from_options(options: Options) -> Filter | None:
     parts: list[Term] = []
     names_state = bool(options.state)
     if options.filter is not None:
-        given = parse(options.filter, options.root, without_netlink(options))
+        untold = "" if options.elsewhere else without_netlink(options)
+        given = parse(options.filter, options.root, untold, options.elsewhere)
         parts += given.parts
         names_state = names_state or given.names_state
     if options.state:
         parts.append(match_state(named_states(options.state)))
+    known_there = partial(match_text, "user", "eq")  # to the host that is asked
     for name, value, make in (
         ("port", options.port, either_port),
         ("pid", options.pid, process_number),
         ("program", options.program, process_name),
-        ("user", options.user, partial(user, "eq")),
+        ("user", options.user, known_there if options.elsewhere else partial(user, "eq")),
     ):
         if value is not None:
             parts.append(shorthand(name, value, make))

@@ -74,9 +74,23 @@ TERMS: dict[str, tuple[tuple[str, ...], str]] = {
     "unit": (LIKE, "the name of a unit"),
     "container": (LIKE, "the id or the name of a container"),
     "pod": (LIKE, "the uid of a pod"),
+    "host": (LIKE, "the name of a host, as --host has it"),
 }
 EXPECTED = f"expected a term ({', '.join(TERMS)}), not, or ("
+# What is called otherwise in filters: the names of fields, and words of other tools
+MEANT = {
+    "port": "sport = N or dport = N (--port N is both)",
+    "local_port": "sport", "remote_port": "dport", "local_address": "src",
+    "remote_address": "dst", "recv_q": "recvq", "send_q": "sendq", "process": "program",
+    "ip": "src or dst", "uid": "user", "ifname": "dev", "interface": "dev",
+}  # fmt: skip
 KEYWORDS = (*TERMS, "and", "or", "not", "state", "exclude")
+# What another host looks up among its own names, where it is asked
+LOOKED_UP = {
+    "a host": frozenset({"local_address", "path"}),
+    "a port": frozenset({"local_port"}),
+    "the name or number of a user": frozenset({"uid"}),
+}
 NUMBERS = {"inode": "inode", "recvq": "recv_q", "sendq": "send_q"}
 DEPTH = 60  # parentheses within parentheses
 
@@ -130,8 +144,11 @@ class Token(NamedTuple):
 class Parser:
     """Recursive descent: a method for each level of the grammar."""
 
-    def __init__(self, expression: str, root: str, untold: str = "") -> None:
+    def __init__(
+        self, expression: str, root: str, untold: str = "", elsewhere: bool = False
+    ) -> None:
         self.expression, self.root, self.untold, self.at = expression, root, untold, 0
+        self.elsewhere = elsewhere
 
     def fail(self, token: Token, message: str) -> NoReturn:
         raise FilterError(self.expression, token.start, token.end, message)
@@ -260,6 +277,8 @@ class Parser:
     def meaning(self, token: Token, kind: str, how: str, wanted: Token) -> Term:
         """The term that these words make."""
         name, word = token.name, wanted.text
+        if self.elsewhere and kind in LOOKED_UP:
+            return Term(LOOKED_UP[kind], lambda table: [False] * len(table))
         if kind == "a number":
             return self.numeric(name, how, wanted)
         if kind == "a host":
@@ -329,4 +348,7 @@ class Parser:
             return f"`{token.name}' comes before all terms, and outside of parentheses"
         if token.kind != "word" or token.name in ("and", "or", "not"):
             return EXPECTED
-        return f"no such term{nearest(token.text, KEYWORDS)}; {EXPECTED}"
+        if token.name in MEANT:
+            return f"no term `{token.name}'; write {MEANT[token.name]}"
+        near = nearest(token.text, KEYWORDS) or f"; the terms are: {', '.join(TERMS)}"
+        return f"no term `{token.text}'{near}"

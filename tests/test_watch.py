@@ -1,0 +1,279 @@
+"""--watch: the model alone, the screen by its library's own driver, and in a real terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import pynetstat
+
+from pynetstat.options import Misuse, Options
+from pynetstat.overtime import screen
+from pynetstat.overtime.watch import (
+    CHANGED,
+    GONE,
+    INTERFACES,
+    NEW,
+    SAME,
+    SOCKETS,
+    STATISTICS,
+    Model,
+    Source,
+    details_of_row,
+)
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux' tables")
+
+
+def row(port: int, **more: Any) -> tuple[Any, ...]:
+    """A row of the model, as a listener of python3 has it."""
+    known = {
+        "proto": "tcp", "local_address": "127.0.0.1", "local_port": port, "remote_port": 0,
+        "remote_address": "0.0.0.0", "inode": port, "state": "LISTEN", "recv_q": 0, "send_q": 5,
+        "pid": 7, "program": "python3",
+    }  # fmt: skip
+    return tuple((known | more).get(name) for name in SOCKETS.fields)
+
+
+def ports(model: Model) -> list[int]:
+    return [one.values["local_port"] for one in model.rows]
+
+
+def test_new_changed_and_gone_rows() -> None:
+    model = Model(SOCKETS)
+    model.enter([row(1), row(2), row(3)], 1.0)
+    assert {one.mark for one in model.rows} == {SAME}
+    model.enter([row(1), row(2, state="CLOSE"), row(4), row(1)], 2.0)
+    marks = {one.values["local_port"]: one.mark for one in model.rows}
+    assert marks == {1: SAME, 2: CHANGED, 4: NEW, 3: GONE}
+    assert model.summary() == ["3 sockets", "3 LISTEN", "1 CLOSE"] or model.counts["CLOSE"] == 1
+    model.enter([row(1), row(2, state="CLOSE", recv_q=9), row(4)], 3.0)
+    assert {one.mark for one in model.rows} == {SAME}  # a queue that moves is no change
+    assert ports(model) == [1, 2, 4]
+    assert model.cells(model.rows[1])[1] == "9"
+
+
+def test_sorting() -> None:
+    model = Model(SOCKETS, "recv_q", True)
+    model.enter([row(1, recv_q=1), row(2, recv_q=3), row(3, recv_q=None)], 1.0)
+    assert ports(model) == [2, 1, 3]
+    model.next_sort()
+    assert (model.sort, model.reverse) == ("send_q", True)
+    for _ in model.columns[2:]:
+        model.next_sort()
+    assert model.sort == "" and ports(model) == [1, 2, 3]
+
+
+def test_groups_add_up() -> None:
+    model = Model(SOCKETS)
+    rows = [row(1, rate_in=5), row(2, rate_in=7), row(3, program="sshd"), row(4, program=None)]
+    model.enter(rows, 1.0)
+    model.next_group()
+    cells = [model.cells(one) for one in model.rows]
+    assert ["python3", "2", "0", "10", "12", "-"] in cells and cells[0][1] == "2"
+    assert {cell[0] for cell in cells} == {"python3", "sshd", "-"}
+    for _ in SOCKETS.groups:
+        model.next_group()
+    assert model.group is None and len(model.rows) == 4
+
+
+@pytest.mark.parametrize("width", range(40, 260, 11))
+def test_columns_fit_the_line(width: int) -> None:
+    for view in (SOCKETS, INTERFACES, STATISTICS):
+        widths = Model(view).layout(width)
+        shown = [one for one in widths if one]
+        needed = sum(one.width + 1 for one in view.columns if not one.spare) - 1
+        assert sum(shown) + len(shown) - 1 <= max(width, needed)
+        assert all(one >= column.width for one, column in zip(widths, view.columns) if one)
+
+
+def test_no_control_character_reaches_the_screen() -> None:
+    model = Model(SOCKETS)
+    model.enter([row(1, program="a\x1b]0;x\x07\n[/nope]"), row(2, program="b\u202e")], 1.0)
+    texts = [text for one in model.rows for text in model.cells(one)]
+    assert all(text.isprintable() for text in texts)
+    assert any("[/nope]" in text for text in texts)
+
+
+def test_counters_and_interfaces_have_rates() -> None:
+    model = Model(STATISTICS)
+    model.enter([(None, "Tcp", "InSegs", 10)], 1.0)
+    model.enter([(None, "Tcp", "InSegs", 30)], 3.0)
+    assert model.cells(model.rows[0]) == ["Tcp", "InSegs", "30", "10.0"]
+    model = Model(INTERFACES)
+    for moment, number in ((1.0, 100), (2.0, 400)):
+        stats = {"rx": {"bytes": number, "packets": 1, "errors": 2, "dropped": None}}
+        model.enter([(None, "eth0", "BMRU", 1500, stats)], moment)
+    assert model.cells(model.rows[0])[2:6] == ["300", "0", "2", "-"]
+
+
+@LINUX
+def test_a_source_of_live_sockets() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        source = Source(Options(filter=f"sport = {port}", interval=0.0))
+        for _ in range(3):
+            (found,) = source.read()
+            values = dict(zip(SOCKETS.fields, found))
+            assert (values["local_port"], values["pid"]) == (port, os.getpid())
+        model = Model(SOCKETS)
+        model.enter([found], 1.0)
+        details = dict(details_of_row(source, model.rows[0]))
+        assert details["local_port"] == str(port) and "accept" in details["LISTEN"].lower()
+        with pytest.raises(Misuse, match="no term"):
+            source.choose("nope = 1")
+        source.choose(f"state established sport = {port}")
+        assert source.read() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "needs a terminal that can draw; -c prints again and again"),
+        ("-r", "shows Internet sockets, interfaces (-i) or counters (-s)"),
+        ("-x", "shows Internet sockets, interfaces (-i) or counters (-s)"),
+        ("-t --json", "--watch has no effect: a screen has no format"),
+        ("-t --count 3", "--watch has no effect: q ends it"),
+    ],
+)
+def test_what_it_refuses(words: str, message: str) -> None:
+    done = pynetstat("--watch", *words.split())
+    assert done.returncode == 2 and message in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1 and done.stdout == b""
+
+
+@LINUX
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "textual.app", None)
+    for stream in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, stream, Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with pytest.raises(Misuse, match=r"pip install 'pynetstat\[watch\]'"):
+        screen.show_screen(Options(tcp=True, watch=True), io.BytesIO())
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+# The screen
+
+
+@LINUX
+def test_the_screen() -> None:
+    pytest.importorskip("textual")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = asyncio.run(driven(port))
+    rows = [line for line in text["begin"].splitlines() if line.startswith("tcp")]
+    assert len(rows) == 1 and f"127.0.0.1:{port}" in rows[0]
+    assert "python" in text["group"] and "Sockets" in text["group"]
+    assert "PAUSED" in text["pause"]
+    assert str(port) in text["details"] and "LISTEN" in text["details"]
+    assert "grammar" in text["keys"]
+    assert "no term" in text["mistake"]
+    assert "filter: sport = 1" in text["filter"] and "0 sockets" in text["filter"]
+
+
+async def driven(port: int) -> dict[str, str]:
+    app = screen.screen(Source(Options(filter=f"sport = {port}", interval=0.2)))
+    found = {}
+    async with app.run_test(size=(120, 30)) as pilot:
+
+        async def press(name: str, *keys: str) -> None:
+            await pilot.press(*keys)
+            await pilot.pause(0.4)
+            found[name] = drawn(app)
+
+        await pilot.pause(0.6)
+        found["begin"] = drawn(app)
+        await press("pause", "space")
+        await press("details", "space", "down", "enter")
+        await press("keys", "escape", "question_mark")
+        await press("group", "escape", "g")
+        await press("mistake", "g", "g", "g", "slash", "end", "space", "x", "enter")
+        end = [*["backspace"] * 40, *"sport", "space", "equals_sign", "space", "1", "enter"]
+        await press("filter", *end)
+        await pilot.press("q")
+    return found
+
+
+def drawn(app: Any) -> str:
+    """What stands on the screen, as text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+@contextmanager
+def terminal(columns: int, rows: int, command: str) -> Iterator[Any]:
+    """A command in a terminal of tmux's; gives a function that sends keys and reads the screen."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not here")
+    tmux = ["tmux", "-L", f"pynetstat{time.monotonic_ns()}", "-f", "/dev/null"]
+    environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+    size = ["-x", str(columns), "-y", str(rows)]
+    subprocess.run([*tmux, "new-session", "-d", *size, command], env=environment, check=True)
+
+    def send(*keys: str, until: str = "") -> str:
+        if keys:
+            subprocess.run([*tmux, "send-keys", *keys], check=True)
+        text = ""
+        for _ in range(200):
+            done = subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True)
+            text = done.stdout
+            if until in text:
+                return text
+            time.sleep(0.1)
+        raise AssertionError(f"{until!r} never came:\n{text}")
+
+    try:
+        yield send
+    finally:
+        subprocess.run([*tmux, "kill-server"], capture_output=True)
+
+
+@LINUX
+@pytest.mark.timing
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)])
+def test_in_a_real_terminal(columns: int, rows: int) -> None:
+    """Sockets come and go, the terminal is as before in the end."""
+    pytest.importorskip("textual")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        words = f"--watch --interval 0.3 --filter 'sport = {port} or dport = {port}'"
+        program = f"{sys.executable} -m pynetstat {words}; echo status $?; exec sleep 60"
+        with terminal(columns, rows, f"cd {Path(__file__).parents[1]}; {program}") as send:
+            text = send(until="1 socket ")
+            assert f"127.0.0.1:{port}" in text and "q quit" in text
+            assert max(map(len, text.splitlines())) <= columns
+            client = socket.create_connection(("127.0.0.1", port))
+            with client, server.accept()[0]:
+                send(until="2 ESTABLISHED")
+            send(until="1 LISTEN")
+            send("Space", until="PAUSED")
+            assert "status 0" in send("q", until="status")
+
+
+@LINUX
+@pytest.mark.timing
+def test_a_signal_restores_the_terminal() -> None:
+    pytest.importorskip("textual")
+    program = f"{sys.executable} -m pynetstat --watch -t; echo status $?; exec sleep 60"
+    with terminal(80, 24, f"cd {Path(__file__).parents[1]}; {program}") as send:
+        send(until="q quit")
+        listed = subprocess.run(["pgrep", "-f", "pynetstat --watch -t$"], capture_output=True)
+        for pid in listed.stdout.split():
+            os.kill(int(pid), 15)
+        assert "status 1" in send(until="status")
