@@ -26,6 +26,7 @@ from pynetstat.collectors import CATALOGUE, PORTABLE, find_listing
 from pynetstat.options import Options
 from pynetstat.overtime.changes import compared, identity_of
 from pynetstat.overtime.events import Watched
+from pynetstat.overtime.snapshot import write_nameless
 from pynetstat.run import rounds
 
 PYNETSTAT = [sys.executable, "-m", "pynetstat"]
@@ -416,3 +417,32 @@ def test_two_listeners_at_one_port_are_two() -> None:
     rounds = [[one], [one, two], [two]]
     found = [[change.event for change in watched.step(records, "")] for records in rounds]
     assert found == [[], ["opened"], ["closed"]]
+
+
+def test_killed_save_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> None:
+    """Old or new, and whole; what a kill may have left is gone after the next save."""
+    path = tmp_path / "sockets.json"
+    path.write_text("{}")
+    words = ["-tan", "-c", "--interval", "0", "--save", str(path)]
+    for number in range(20):
+        before = path.stat().st_ino
+        with subprocess.Popen([*PYNETSTAT, *words]) as saving:
+            deadline = time.monotonic() + 30
+            while path.stat().st_ino == before and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(number * 0.0007)
+            saving.kill()
+        assert "sockets" in json.loads(path.read_text())
+    assert pynetstat("-tan", "--save", str(path)).returncode == 0
+    assert os.listdir(tmp_path) == ["sockets.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="only Linux has files without a name")
+def test_next_save_removes_the_hidden_file_of_a_killed_one(tmp_path: Path) -> None:
+    path, hidden = tmp_path / "sockets.json", tmp_path / ".pynetstat-sockets.json"
+    hidden.write_text("left by a kill")
+    try:
+        write_nameless(str(path), b"whole")
+    except OSError as error:
+        pytest.skip(f"this file system has no files without a name: {error}")
+    assert path.read_bytes() == b"whole" and os.listdir(tmp_path) == ["sockets.json"]

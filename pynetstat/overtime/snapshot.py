@@ -168,20 +168,18 @@ def read_file(path: str) -> bytes:
 
 
 def write_file(path: str, text: bytes) -> None:
-    """The whole file or nothing: written beside it, then renamed. The mode of a file that is
-    there stays; a new one has what the umask allows."""
+    """The whole file or nothing: written aside, then renamed. The mode of a file that is there
+    stays; a new one has what the umask allows."""
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
         raise Stop(f"pynetstat: {path}: this is not a file", 1)
+    if hasattr(os, "O_TMPFILE"):
+        with contextlib.suppress(OSError):  # not every file system has files without a name
+            return write_nameless(path, text)
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix=".pynetstat-", dir=os.path.dirname(path))
-        with open(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            if hasattr(os, "fchmod"):
-                os.fchmod(file.fileno(), mode_for(path))
+        fill_file(handle, path, text)
         os.replace(name, path)
         name = ""
     except OSError as error:
@@ -190,6 +188,35 @@ def write_file(path: str, text: bytes) -> None:
         if name:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def write_nameless(path: str, text: bytes) -> None:
+    """A file without a name while it is written: if we are killed, the kernel frees it. It has a
+    hidden name only between two system calls; that name is always the same, so that the next
+    save removes what a kill between them has left."""
+    folder, base = os.path.split(path)
+    hidden = os.path.join(folder, f".pynetstat-{base}")
+    handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    try:
+        fill_file(os.dup(handle), path, text)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(hidden)
+        # Python follows the link in /proc only where a folder is named, which an absolute path
+        # does not use
+        os.link(f"/proc/self/fd/{handle}", hidden, src_dir_fd=handle, follow_symlinks=True)
+        os.replace(hidden, path)
+    finally:
+        os.close(handle)
+
+
+def fill_file(handle: int, path: str, text: bytes) -> None:
+    """Write the text to the disk, with the mode that `path` has; the handle is closed."""
+    with open(handle, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        if hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), mode_for(path))
 
 
 def mode_for(path: str) -> int:
