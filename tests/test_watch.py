@@ -308,6 +308,8 @@ def test_stopped_and_resumed_in_another_size() -> None:
         assert "q quit" not in stopped
         send.resize(150, 40)
         send("fg", "Enter", until="Unit or container")  # 80 columns have no room for it
+        send.resize(40, 10)
+        send("Space", until="PAUSED")
         send("C-c", until="ready-fg")  # the shell's screen is back
         send("echo ended $?", "Enter", until="ended 0")
 
