@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import pynetstat
+from test_endurance import size
 
 from pynetstat.options import Misuse, Options
 from pynetstat.overtime import screen
@@ -122,7 +124,7 @@ def test_counters_and_interfaces_have_rates() -> None:
 def test_a_source_of_live_sockets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        source = Source(Options(filter=f"sport = {port}", interval=0.0))
+        source = Source(Options(filter=f"exclude time-wait sport = {port}", interval=0.0))
         for _ in range(3):
             (found,) = source.read()
             values = dict(zip(SOCKETS.fields, found))
@@ -238,6 +240,19 @@ def terminal(columns: int, rows: int, command: str) -> Iterator[Any]:
             time.sleep(0.1)
         raise AssertionError(f"{until!r} never came:\n{text}")
 
+    def process() -> int:
+        """The process that the terminal's shell waits for."""
+        (line,) = subprocess.run(
+            [*tmux, "display-message", "-p", "#{pane_pid}"], capture_output=True, check=True
+        ).stdout.split()
+        children = Path(f"/proc/{int(line)}/task/{int(line)}/children").read_text().split()
+        return int(children[0])
+
+    def resize(columns: int, rows: int) -> None:
+        size = ["-x", str(columns), "-y", str(rows)]
+        subprocess.run([*tmux, "resize-window", *size], check=True)
+
+    send.process, send.resize = process, resize  # type: ignore[attr-defined]
     try:
         yield send
     finally:
@@ -266,14 +281,82 @@ def test_in_a_real_terminal(columns: int, rows: int) -> None:
             assert "status 0" in send("q", until="status")
 
 
+def start(words: str) -> str:
+    """A shell's words that run --watch, tell its process and its exit status."""
+    program = f"{sys.executable} -m pynetstat --watch {words}"
+    return f"cd {Path(__file__).parents[1]}; {program}; echo status $?; exec sleep 60"
+
+
 @LINUX
 @pytest.mark.timing
 def test_a_signal_restores_the_terminal() -> None:
     pytest.importorskip("textual")
-    program = f"{sys.executable} -m pynetstat --watch -t; echo status $?; exec sleep 60"
-    with terminal(80, 24, f"cd {Path(__file__).parents[1]}; {program}") as send:
+    with terminal(80, 24, start("-t --filter 'sport = 1'")) as send:
         send(until="q quit")
-        listed = subprocess.run(["pgrep", "-f", "pynetstat --watch -t$"], capture_output=True)
-        for pid in listed.stdout.split():
-            os.kill(int(pid), 15)
+        os.kill(send.process(), signal.SIGTERM)
         assert "status 1" in send(until="status")
+
+
+@LINUX
+@pytest.mark.timing
+def test_stopped_and_resumed_in_another_size() -> None:
+    pytest.importorskip("textual")
+    with terminal(80, 24, "exec bash --norc -i") as send:
+        send("PS1=ready-; " + start("-t --filter 'sport = 1'").partition("; exec")[0], "Enter")
+        send(until="0 sockets")
+        stopped = send("C-z", until="Stopped")
+        assert "q quit" not in stopped
+        send.resize(150, 40)
+        send("fg", "Enter", until="Unit or container")  # 80 columns have no room for it
+        send.resize(40, 10)
+        send("Space", until="PAUSED")
+        send("C-c", until="ready-fg")  # the shell's screen is back
+        send("echo ended $?", "Enter", until="ended 0")
+
+
+@LINUX
+def test_a_failure_is_the_caller_s() -> None:
+    """No traceback of textual's: the screen ends, and what failed is raised."""
+    pytest.importorskip("textual")
+    source = Source(Options(filter="sport = 1", interval=0.05))
+    app = screen.screen(source)
+
+    async def fail() -> None:
+        async with app.run_test() as pilot:
+            source.read = broken  # type: ignore[method-assign]
+            await pilot.pause(0.5)
+
+    asyncio.run(fail())
+    assert isinstance(app.failure, PermissionError) and app.return_code == 1
+
+
+def broken() -> list[tuple[Any, ...]]:
+    raise PermissionError(13, "Permission denied", "/proc/net/tcp")
+
+
+@LINUX
+@pytest.mark.timing
+def test_rounds_of_the_screen_leave_nothing_behind() -> None:
+    """60 rounds, then 200 more, among sockets that come and go."""
+    pytest.importorskip("textual")
+    assert asyncio.run(sizes(60, 260))
+
+
+async def sizes(early: int, late: int) -> bool:
+    found = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        app = screen.screen(
+            Source(Options(filter=f"exclude time-wait sport = {port}", interval=0.0))
+        )
+        async with app.run_test(size=(80, 24)) as pilot:
+            for number in range(1, late + 1):
+                with socket.create_connection(server.getsockname()), server.accept()[0]:
+                    await app.round()
+                    await pilot.pause()
+                if number in (early, late):
+                    found.append(size(os.getpid()))
+    before, after = found
+    assert after.memory < before.memory + 2048, found
+    assert after.descriptors <= before.descriptors + 3, found
+    return True

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from ..formats.colour import STATES, in_colour
+from ..listing import Stop
 from ..options import Misuse, Options
 from ..outcome import ignore
 from ..plan import Plan
+from ..text import printable_text
 from .watch import CHANGED, GONE, NEW, Model, Row, Source, details_of_row
 
 MISSING = (
@@ -57,6 +59,8 @@ def show_screen(
     if not in_colour(options.color, True):
         os.environ["NO_COLOR"] = "1"  # which textual heeds
     app.run(mouse=False)
+    if app.failure is not None:
+        raise app.failure  # the terminal is restored by now
     return int(app.return_code or 0)
 
 
@@ -165,7 +169,8 @@ def screen(source: Source) -> Any:
         CSS += " #filter { height: 1; border: none; } Rows { height: 1fr; overflow-x: hidden;"
         CSS += " scrollbar-size: 1 1; }"
         BINDINGS = [  # noqa: RUF012
-            Binding("q,ctrl+c", "leave", "quit", priority=False),
+            Binding("q", "leave", "quit"),
+            Binding("ctrl+c", "leave", "quit", priority=True),
             Binding("space,p", "pause", "pause"),
             Binding("s", "sort", "sort"),
             Binding("r", "reverse", "reverse"),
@@ -174,7 +179,7 @@ def screen(source: Source) -> Any:
             Binding("enter", "details", "details"),
             Binding("question_mark", "keys", "help"),
             Binding("escape", "to_rows", "back"),
-            Binding("ctrl+z", "suspend_process", "suspend"),
+            Binding("ctrl+z", "suspend_process", "suspend", priority=True),
             *[Binding(key, f"move({step})", key) for key, step in
               (("down,j", 1), ("up,k", -1), ("pagedown", 20), ("pageup", -20),
                ("home", -10**9), ("end", 10**9))],
@@ -187,6 +192,7 @@ def screen(source: Source) -> Any:
             self.rows = Rows(self.model)
             self.paused, self.reading = False, False
             self.problem = ""
+            self.failure: Exception | None = None
 
         def compose(self) -> ComposeResult:
             yield Static("", id="summary", markup=False)
@@ -217,6 +223,9 @@ def screen(source: Source) -> Any:
                 self.problem = source.outcome.errors[-1] if source.outcome.errors else ""
                 self.model.enter(found, time.monotonic())
                 self.draw()
+            except Exception as error:  # textual would print a traceback
+                self.failure = error
+                self.exit(return_code=1)
             finally:
                 self.reading = False
 
@@ -262,7 +271,11 @@ def screen(source: Source) -> Any:
         def action_details(self) -> None:
             if self.model.rows and not self.model.group:
                 row = self.model.rows[self.rows.chosen]
-                self.push_screen(Page(details_of_row(source, row)))
+                try:
+                    pairs = details_of_row(source, row)
+                except (Misuse, Stop, OSError) as error:
+                    pairs = [("not readable", printable_text(str(error)))]
+                self.push_screen(Page(pairs))
 
         def action_filter(self) -> None:
             line = self.query_one("#filter", Input)

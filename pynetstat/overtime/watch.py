@@ -371,9 +371,9 @@ def row_value(values: dict[str, Any], field: str) -> Any:
 
 
 def sort_key(value: Any) -> tuple[bool, bool, Any]:
-    """None before numbers, and numbers before text."""
-    text = isinstance(value, str)
-    return (value is not None, text, value if value is not None else 0)
+    """None before numbers, and numbers before text; of anything else, its text."""
+    text = not isinstance(value, (int, float, type(None)))
+    return (value is not None, text, str(value) if text else value or 0)
 
 
 def shown_text(value: Any) -> str:
