@@ -180,7 +180,6 @@ def test_the_module_and_the_script_are_one(capture: str) -> None:
         (["--filter", "frobnicate = 80"], "no term `frobnicate'; the terms are: src, dst"),
         (["--output", "json"], "unrecognized option '--output'; it is --format here"),
         (["--unit", "x"], "unrecognized option '--unit'; it is --filter 'unit = NAME' here"),
-        (["--proc", "/no/such"], "--proc /no/such: no such directory"),
     ],
 )
 def test_words_that_people_try(words: list[str], message: str) -> None:

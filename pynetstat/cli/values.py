@@ -101,17 +101,8 @@ def seconds_value(setting: Setting, value: Any) -> float:
 
 
 # What is more than text, by the kind of option.
-def directory(setting: Setting, value: str) -> str:
-    import os
-
-    if not os.path.isdir(text_value(setting, value)):
-        fail(f"--{setting.long} {value}: no such directory")
-    return value
-
-
 CONVERSIONS: dict[str, Any] = {
     "choice": choice,
-    "directory": directory,
     "format": format_name,
     "integer": integer_value,
     "seconds": seconds_value,

@@ -207,8 +207,12 @@ def screen(source: Source) -> Any:
                 if os.name != "nt":
                     loop.add_signal_handler(number, lambda: self.exit(return_code=1))
             self.rows.focus()
-            await self.round()
-            self.set_interval(max(source.given.interval, 0.05), self.round)
+            self.begin_round()
+            self.set_interval(max(source.given.interval, 0.05), self.begin_round)
+
+        def begin_round(self) -> None:
+            """A round in a task of its own: keys are answered while it is read."""
+            self.reader = asyncio.create_task(self.round())
 
         async def round(self) -> None:
             """One further round; none while another is read, or while it is paused."""
@@ -299,6 +303,6 @@ def screen(source: Source) -> Any:
                 return
             self.model.forget()
             self.action_to_rows()
-            await self.round()
+            self.begin_round()
 
     return Watch()
