@@ -17,7 +17,7 @@ else:
 
     Protocol = object
 
-# The fields of a record that only a look at the processes fills.
+# The fields of a record that are filled from the processes.
 OWNED = frozenset({"pid", "program", "processes"})
 # Those that only --details fills: the first of a record, the others to be named alone.
 DETAILS = ("unit", "container", "pod", "published_for", "details")
@@ -96,7 +96,7 @@ class Missing(Exception):
 
     @property
     def forbids(self) -> bool:
-        """Is the table there, but not to be read? That ends the run whatever was asked."""
+        """True if the table exists and may not be read. That ends the run in any case."""
         absent = (errno.ENOENT,) if self.rare else (errno.ENOENT, errno.EACCES)
         return self.error.errno not in absent
 

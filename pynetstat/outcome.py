@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 NO_HOLDER = "no process holds it; the kernel itself may, or a message between processes"
-NOTICES = 1000  # messages of one round: a file may hold millions of lines that are no rows
+NOTICES = 1000  # messages of one round: a file may hold millions of malformed lines
 
 
 def ignore(text: str) -> None:

@@ -139,7 +139,7 @@ def in_layout(options: Options) -> Options:
 
 
 def selected(options: Options) -> Options:
-    """The sockets that --lsof selects, whatever their state, with all that hold them."""
+    """The sockets that --lsof selects, in any state, with all their holders."""
     from .stages.filters.lsof import selection
 
     chosen = selection(options.lsof or "")
@@ -207,7 +207,7 @@ def wanted_routes(options: Options) -> list[tuple[str, str]]:
 
 
 def check_places(options: Options) -> None:
-    """Misuse for a place that is none, or more than one document can tell of."""
+    """Misuse for an empty --netns, and for several namespaces in one JSON object."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
     if options.statistics and options.format == "json":

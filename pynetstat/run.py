@@ -164,7 +164,7 @@ class Run:
         return True
 
     def look_first(self) -> None:
-        """With --rates: count all bytes, and wait; the listing then counts them again."""
+        """With --rates: take the first sample, and wait; the listing takes the second."""
         from .stages.rates import Rates
 
         inside = self.places.inside if self.places else do_here

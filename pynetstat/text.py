@@ -36,8 +36,8 @@ def cleaned(text: str, replace: str | Callable[[re.Match[str]], str] = "?") -> s
 
 
 def valid(text: str) -> str:
-    """Text that Python has from the operating system, as valid UTF-8; a byte that is none
-    becomes `\\xNN`."""
+    """Text that Python has from the operating system, as valid UTF-8; a byte that is not
+    UTF-8 becomes `\\xNN`."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that stands for no byte

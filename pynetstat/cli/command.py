@@ -37,7 +37,7 @@ class Netstat(click.Command):
         return []
 
     def half(self, ctx: click.Context, args: list[str]) -> None:
-        """What half of a line says, as far as it makes sense."""
+        """Take what is valid of an unfinished command line."""
         reading = Reading("POSIXLY_CORRECT" in os.environ, sys.platform)
         with contextlib.suppress(End):
             for _ in reading.read(args):

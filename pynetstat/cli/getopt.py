@@ -38,7 +38,7 @@ ALONE = {"explain": "words", "lsof": ""}
 class Bad(Exception):
     """An option that netstat does not know or that is used wrongly: exit status 3.
 
-    `name` is the word that was taken for a long option and is none, `letter` the letter; `hint`
+    `name` is the unknown long option, `letter` the letter; `hint`
     says what would be right.
     """
 

@@ -21,7 +21,7 @@ Meaning = tuple[Word, ...]
 
 
 class Manners(NamedTuple):
-    """How the netstat of one system reads a command line, as far as net-tools' differs.
+    """How the netstat of one system reads a command line, where that differs from net-tools.
 
     letters    letters without a value, and the options that they stand for
     attached   letters that need a value, behind them or as the next word
@@ -132,7 +132,7 @@ def one_interface(text: str) -> Meaning | None:
 # What no option of the table says; Reading settles it when the line is read to its end.
 ONE_INTERFACE = "-I"  # the row of one interface
 BYTES = "-b"  # with -i: bytes too
-QUEUES = "-L"  # listening sockets alone, whatever else is asked
+QUEUES = "-L"  # only listening sockets, also with -a
 
 TAKES = {
     "f": "; it takes inet, inet6 or unix",

@@ -20,7 +20,7 @@ def notice(ignored: Sequence[str], said: Collection[str]) -> str:
 
 
 def likely(word: str, said: Collection[str]) -> str:
-    """The option that a word stands for most likely; "" where there is none."""
+    """The option that a word most likely stands for; "" if unknown."""
     number = word.removeprefix(":")
     if number.isascii() and number.isdecimal() and 0 < int(number[:6]) < 65536:
         return f"--interval {number}" if "continuous" in said else f"--port {number}"

@@ -31,7 +31,7 @@ def fail(message: str) -> NoReturn:
 
 
 def wrong(what: str, value: str, valid: Iterable[str]) -> NoReturn:
-    """Misuse for a word that is none of the valid ones."""
+    """Raise Misuse: the word is not among the valid ones."""
     valid = list(dict.fromkeys(valid))
     hint = nearest(value, valid) or f"; there are: {', '.join(valid)}"
     fail(f"no {what} `{value}'{hint}")

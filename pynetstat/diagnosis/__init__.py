@@ -159,7 +159,7 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
     except Blind as blind:
         severity = "skipped" if blind.never else "unknown"
         yield complete(Finding("", severity, str(blind), [], commands=[]))
-    except Exception as error:  # whatever happens in a rule, the others are checked
+    except Exception as error:  # a failing rule must not stop the others
         reason = f"the rule failed: {type(error).__name__}: {error}"
         yield complete(Finding("", "unknown", reason, [], commands=[]))
 

@@ -112,7 +112,7 @@ class Counters:
         return dict(zip(map(int, inodes), zip(numbers_from_hex(waiting), map(int, dropped))))
 
     def neighbours(self) -> set[str]:
-        """The addresses next to us that do not answer, and that somebody needs now."""
+        """The neighbours' addresses that do not answer and were asked for in the last seconds."""
         if self.proc.own:
             with suppress(OSError):
                 return {

@@ -9,7 +9,7 @@ from .rule import Rule
 
 
 def limited(rules: list[Rule], given: Iterable[str]) -> list[Rule]:
-    """The rules with these limits; Misuse where there is no such limit, or it is no number."""
+    """The rules with these limits; Misuse for an unknown limit, or one that is not a number."""
     known = {rule.name: rule for rule in rules}
     for text in given:
         name, equals, word = text.partition("=")

@@ -82,7 +82,7 @@ def port_exhaustion(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 
 
 def reserved(host: Host, low: int, high: int) -> set[int]:
-    """net.ipv4.ip_local_reserved_ports, `8080,9148-9150`, as far as it is within the range."""
+    """net.ipv4.ip_local_reserved_ports, `8080,9148-9150`, those within the range."""
     try:
         text = host.content("sys/net/ipv4/ip_local_reserved_ports")
     except Blind:

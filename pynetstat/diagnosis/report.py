@@ -236,7 +236,7 @@ def is_known(value: Any) -> bool:
 
 
 def report_cell(name: str, value: Any) -> str:
-    """Numbers in full, what a stranger wrote made harmless, a dash for what is not known."""
+    """A cell: numbers in full, untrusted text cleaned, a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, bool):

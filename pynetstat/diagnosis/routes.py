@@ -234,7 +234,7 @@ def route_over_down_interface(host: Host, limits: Limits) -> Iterator[Finding | 
     dead = [one for one in routes if one.dev in flags and not {"UP", "RUNNING"} <= flags[one.dev]]
     yield value("routes", len(dead))
     users = {route: passengers(host, route.dst) for route in dead if not wide(route)}
-    # A network of its own with nobody in it (a bridge for containers) is no trouble.
+    # An empty network (a bridge for containers without any) needs no route.
     bad = [route for route in dead if wide(route) or users[route]]
     if not bad:
         return

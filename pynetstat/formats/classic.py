@@ -66,7 +66,7 @@ def with_lines(text: str, below: Iterable[str]) -> str:
 
 
 def heading_and_header(heading: str, columns: Iterable[Column]) -> bytes:
-    """Heading and header, as far as there are such lines."""
+    """The lines of heading and header that are not empty."""
     lines = heading, "".join(column.header for column in columns)
     return "".join(f"{line}\n" for line in lines if line).encode("latin-1")
 

@@ -1,5 +1,5 @@
-"""Text in a format that somebody renders: what a stranger wrote stays text there, and includes
-no file, script, image or link.
+"""Text in a format that a browser or a typesetter renders: untrusted names stay text there, and
+become no include, script, image or link.
 
 tabulate itself escapes for html and latex. Tables that are made for eyes alone (plain, simple,
 grid, ...) are not escaped; they are not to be rendered as anything.

@@ -100,7 +100,7 @@ def dump(link: Link, request: int, body: bytes, reply: int) -> Iterator[Answer]:
         if not isinstance(sender, tuple) or sender[0] != KERNEL:
             if time.monotonic() - latest > PATIENCE:
                 raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            continue  # a stranger's
+            continue  # not sent by the kernel
         if flags & _socket.MSG_TRUNC:
             raise malformed("truncated")
         latest = time.monotonic()

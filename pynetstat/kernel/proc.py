@@ -70,7 +70,7 @@ class Proc:
         try:
             here = os.stat(f"{folder}/dev").st_ino
             return folder if os.stat(f"{first}/dev").st_ino == here else first
-        except OSError:  # of another PID namespace: there we are no process
+        except OSError:  # of another PID namespace, in which we have no pid
             return first if os.path.isdir(first) else folder
 
     @property

@@ -26,7 +26,7 @@ def native_word(value: bytes | None) -> int | None:
 
 
 def address_text(packed: bytes | None) -> str | None:
-    """An address by its length; None for what is none."""
+    """An address of 4 or 16 bytes as text; None for another length."""
     family = {4: AF_INET, 16: AF_INET6}.get(len(packed or b""))
     return inet_ntop(family, packed) if family and packed else None
 
@@ -207,7 +207,7 @@ IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST = 1, 2, 3, 4
 
 
 class KernelAddress(NamedTuple):
-    """An address of an interface; `peer` is the other end of a point-to-point connection."""
+    """An address of an interface; `peer` is the peer of a point-to-point connection."""
 
     ifindex: int
     family: str

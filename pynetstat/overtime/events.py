@@ -15,8 +15,8 @@ from ..plan import Plan
 from ..run import Frame, Run, now, put, rounds, tables_alone
 from .changes import MOVING, Change, changes_section, hashable_value, identity_of, moved
 
-# States in the order in which a tcp connection goes through them, as far as it tells whether
-# a row of the same ends can still be the same connection.
+# States in the order in which a tcp connection goes through them, by which a row
+# of the same ends is told to be the same connection or a newer one.
 AGE = {"SYN_SENT": 0, "SYN_RECV": 0, "ESTABLISHED": 1}
 OVER = frozenset(("TIME_WAIT",))  # no program holds it any more, and it does nothing
 OWNER = ("pid", "program", "processes", "unit", "container", "pod", "published_for", "details")

@@ -155,7 +155,7 @@ def snapshot_of(text: bytes, path: str, warn: Callable[[str], None]) -> dict[str
 
 def read_file(path: str) -> bytes:
     try:
-        # what is no file (a FIFO without a writer) is not waited for
+        # a FIFO without a writer is not waited for
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Stop(f"pynetstat: {path}: this is not a file", TROUBLE)

@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 class View(NamedTuple):
     """What is watched: the fields that are read, which of them tell a row from others, and the
-    columns. `moving` are fields whose change is none of the row."""
+    columns. `moving` are fields that change by themselves: such a change does not mark the row."""
 
     name: str
     key: tuple[str, ...]

@@ -49,7 +49,7 @@ PREFIXES = {
     "crio": "crio",
 }
 PREFIXED = re.compile(f"({'|'.join(PREFIXES)})-({ID})(?:\\.scope)?")
-# The default names of runc and its kin: runc-NAME.scope
+# The default names of runc, crun and youki: runc-NAME.scope
 NAMED = re.compile(r"(runc|crun|runsc|youki)-(.+)\.scope")
 # Where no scope was made of it: kubepods-pod1.slice:cri-containerd:3f2a...4
 TRIPLE = re.compile(r"([^:]*\.slice):([^:]+):([^:]+)")

@@ -151,7 +151,7 @@ def column_values(table: Table, one: Group) -> Sequence[Any]:
 
 def networks_of_length(distinct: set[Any], length: int) -> dict[Any, Any]:
     """10.1.2.3 -> 10.1.2.0/24; IPv4 (and what is mapped into IPv6) has at most 32 bits."""
-    found = dict(zip(distinct, distinct))  # what is no address stays what it is
+    found = dict(zip(distinct, distinct))  # other values stay as they are
     v4, v6 = by_family(distinct - {None})
     mapped = [text for text in v6 if text.startswith("::ffff:") and "." in text]
     plain = list(set(v6).difference(mapped))

@@ -150,7 +150,7 @@ class Names:
     # Files
 
     def lack(self, path: str, effect: str) -> None:
-        """A file without which there are no names is missed aloud, and once."""
+        """Report a missing file of names, once."""
         if not os.path.exists(system_path(path)):
             self.outcome.warn(f"({path}: {os.strerror(errno.ENOENT)}; {effect}.)")
 
@@ -160,7 +160,7 @@ class Names:
             self.services = {"tcp": {}, "udp": {}, "raw": {}}
             self.lack("/etc/services", "ports stay numbers")
             for name, number, protocol in entries("/etc/services", "/"):
-                if protocol in self.services and number & 0xFFFF:  # no port is no service
+                if protocol in self.services and number & 0xFFFF:  # port 0 has no service
                     self.services[protocol][number & 0xFFFF] = name[:63]
             for name, number, _ in entries("/etc/protocols", ""):
                 if number & 0xFFFF:

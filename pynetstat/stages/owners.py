@@ -1,4 +1,4 @@
-"""Which process holds a socket: /proc/*/fd read once, as far as it is needed."""
+"""Which process holds a socket: /proc/*/fd is read once, until all sockets have owners."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Owners:
     def attribute(self, tables: Sequence[Table]) -> None:
         """Give these tables pid and program (and with -Z the security context)."""
         collecting = gc.isenabled()
-        gc.disable()  # so many small objects, and none of them garbage
+        gc.disable()  # many small objects, all in use
         left: set[int] = set()
         try:
             left = self.find(tables)
@@ -387,7 +387,7 @@ class Owners:
                     break
 
     def reasons(self) -> list[str]:
-        """Why sockets may have no owner, as far as that was observed."""
+        """The observed reasons why sockets have no owner."""
         if self.absent:
             return [self.absent]
         found = unowned_reasons(self.proc, self.refused)

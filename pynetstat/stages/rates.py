@@ -1,4 +1,4 @@
-"""--rates: bytes per second of every tcp connection, from two looks at the kernel's counters.
+"""--rates: bytes per second of every tcp connection, from two samples of the kernel's counters.
 
 The kernel counts the bytes of each connection (tcp_info, since Linux 4.1), and gives each a number
 that no other has: the cookie. So no packet is captured, and no right is needed.
@@ -26,7 +26,7 @@ Sample = tuple[float, int, int]  # monotonic time, bytes acknowledged, bytes rec
 
 
 class Rates:
-    """What was counted in the last look, by cookie, and the octets of the namespaces.
+    """What was counted in the last sample, by cookie, and the octets of the namespaces.
     `inside(look)` calls `look` in each of them."""
 
     def __init__(self, proc: Proc, outcome: Report, inside: Callable[[Callable[[], None]], None]):
@@ -99,7 +99,7 @@ class Rates:
         return round((sent - sent_before) / seconds), round((got - got_before) / seconds)
 
     def end_round(self) -> None:
-        """The look that was the later one is the earlier one of the next round. What no rate
+        """The later sample is the earlier one of the next round. What no rate
         shows is told, with all that the namespace counted."""
         seconds = time.monotonic() - self.began
         self.inside(self.count_octets)

@@ -27,7 +27,7 @@ class Lacking(LookupError):
 
 class Heading:
     """The columns of a table by its first line: the needed ones must be there, in this order;
-    others may stand among them. A row with fewer than `least` of them is none."""
+    others may stand among them. A row with fewer than `least` of them is skipped."""
 
     def __init__(self, line: str, needed: Sequence[str], least: int) -> None:
         self.needed, self.least = needed, least
@@ -73,7 +73,7 @@ def read_lines(
 
 
 def read_rows(proc: Proc, outcome: Report, name: str, row: re.Pattern[str]) -> Iterator[list[Any]]:
-    """The rows of a table below its heading, block by block; what is no row is told."""
+    """The rows of a table below its heading, block by block; other lines are reported."""
     first = 1
     for block in proc.blocks(f"net/{name}"):
         if first == 1:

@@ -357,10 +357,10 @@ def inet_table(protocol: Protocol, version: str, length: int, **fields: Any) -> 
 def read_inet(
     proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
 ) -> Iterator[Table]:
-    """/proc/net/tcp and the files of its shape, as tcp4_seq_show() and its kin print them."""
+    """/proc/net/tcp and the files of its shape, as tcp4_seq_show() prints them."""
     heading = True
     for block in proc.blocks(f"net/{protocol.name}{version}"):
-        if heading:  # the first line, whatever it says
+        if heading:  # the first line is always the heading
             block, heading = block.partition("\n")[2], False
         rows = re.findall(ROW, block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):

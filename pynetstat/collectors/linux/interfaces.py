@@ -257,7 +257,7 @@ def read_counters(text: str) -> tuple[Sequence[int], dict[str, list[int]]]:
 
 
 def loose_counter_rows(text: str, places: Sequence[int]) -> dict[str, list[int]]:
-    """Line by line, where a table is old, or is none that a kernel prints."""
+    """Line by line, for tables of old kernels and for damaged ones."""
     found: dict[str, list[int]] = {}
     for line in text.split("\n"):
         match = LOOSE.match(line)

@@ -50,8 +50,8 @@ def longform_lines(block: Block) -> Iterator[str]:
 
 
 def first_line(block: Block) -> str:
-    """Two oddities of netstat: without flags the bracket stays open, and where none of them has
-    a name there is none."""
+    """As netstat prints them: without flags the bracket stays open, and where no flag has a
+    name there is no bracket."""
     number = "-" if block.bits is None else block.bits
     names = f"<{','.join(block.flags)}>" if block.flags else "<" if block.bits == 0 else ""
     mtu = "-" if block.mtu is None else block.mtu

@@ -18,7 +18,7 @@ from ...text import safe_cells
 from .inet import InetSocket, inet_tail_columns, names, state_name
 
 Several = tuple[str, ...]  # the addresses of one end
-Known = Mapping[str, "str | None"]  # how they are written; None where one is no address
+Known = Mapping[str, "str | None"]  # each word with its address, or None where it is none
 
 # A row of /proc/net/sctp/eps as sctp_eps_seq_show() prints it, a blank after each address:
 #  ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS
@@ -72,7 +72,7 @@ def collect(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | M
 def read_sctp(proc: Proc, outcome: Report, kind: Kind, version: str) -> Iterator[Table]:
     heading = True
     for block in proc.blocks(f"net/sctp{version}/{kind.file}"):
-        if heading:  # the first line, whatever it says
+        if heading:  # the first line is always the heading
             block, heading = block.partition("\n")[2], False
         rows = kind.row.findall(block)
         if len(rows) != block.count("\n") or not block.endswith("\n"):
@@ -97,7 +97,7 @@ def loose_sctp_rows(outcome: Report, kind: Kind, block: str) -> list[tuple[str, 
 
 
 def sound(outcome: Report, kind: Kind, known: Known, row: Sequence[str]) -> bool:
-    """Are its addresses such? netstat would print 255.255.255.255 for what is none."""
+    """True if all its addresses are valid; netstat would print 255.255.255.255 for a wrong one."""
     if all(known[word] for text in row[-kind.ends :] for word in text.split()):
         return True
     bogus(outcome, kind)

@@ -150,7 +150,8 @@ def section_asked(
     names: Sequence[str] = (),
     values: Sequence[int] = (),
 ) -> CounterTable:
-    """A section as far as it was asked for; one that netstat does not know always is."""
+    """A section, without counters if it was not asked for. One that netstat does not know is
+    always given."""
     if title not in known:
         return CounterTable(title, None, names, values)
     asked = [protocol for protocol in PROTOCOLS if getattr(options, protocol)]

@@ -70,7 +70,7 @@ Records = dict[int, bytes]
 
 
 def decode_pcblist(data: bytes, first: int, needed: set[int]) -> Iterator[Records]:
-    """Each socket as {kind: its record}; ValueError where the bytes are none of this layout.
+    """Each socket as {kind: its record}; ValueError where the bytes have another layout.
 
     A socket begins with a record of the kind `first`. One that has lost its buffers never has
     all that is needed, and is passed over, as Apple's netstat does.
@@ -99,7 +99,7 @@ def round_up(length: int) -> int:
 
 
 def decode_internet(data: bytes, name: str) -> list[Internet]:
-    """net.inet.tcp.pcblist_n and its kin."""
+    """net.inet.tcp.pcblist_n, udp.pcblist_n, raw.pcblist_n."""
     needed = {INPCB, SOCKET, RECEIVE, SEND} | ({TCPCB} if name == "tcp" else set())
     found = list(decode_pcblist(data, INPCB, needed))
     newest = GENERATION.unpack_from(data)[2]
@@ -149,7 +149,7 @@ def without_zone(packed: bytes) -> bytes:
 
 
 def has_zone(packed: bytes) -> bool:
-    """fe80::/10, ff01::/16, ff02::/16 and their kin with other flags."""
+    """fe80::/10, ff01::/16, ff02::/16, and the latter two with other flags."""
     head, second = packed[0], packed[1]
     return (head == 0xFE and second & 0xC0 == 0x80) or (head == 0xFF and second & 0x0F in (1, 2))
 

@@ -48,7 +48,7 @@ def macos_sections(outcome: Report, ask: Ask, root: bool, version: str) -> count
 
 
 def tcp_counters(outcome: Report, ask: Ask, root: bool) -> dict[str, int]:
-    """The kernel shows zeros to a user who is not root: they are no counters."""
+    """The kernel shows zeros to a user who is not root; these are not counters."""
     data = ask("net.inet.tcp.stats")
     if not root and not any(data):
         outcome.warn("(The counters of tcp are shown to root alone.)")

@@ -28,7 +28,7 @@ def said(error: Exception) -> str:
 
 
 def failed(outcome: Report, name: str, error: Exception) -> None:
-    """What was asked was refused, or answered with what nobody can read."""
+    """The system refused the call, or its answer has an unknown form."""
     outcome.error(name, OSError(0, said(error)))
 
 
@@ -84,6 +84,6 @@ def packed_address(text: str) -> bytes | None:
 
 
 def same_address(text: str) -> str:
-    """An address in Linux's spelling; what is none stays."""
+    """An address in Linux's spelling; other text stays as it is."""
     packed = packed_address(text)
     return held_text(text) if packed is None else packed_text(packed)

@@ -1,4 +1,4 @@
-"""Statistics under the names that Linux has for them, whatever the system calls them."""
+"""Statistics under Linux' names, on every system."""
 
 from __future__ import annotations
 

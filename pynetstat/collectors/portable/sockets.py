@@ -53,7 +53,7 @@ class Source:
         ]
 
     def pairs(self, kind: str) -> Iterable[tuple[int | None, Any]]:
-        """Each socket with its process; pid 0 on Windows is no process but none any more."""
+        """Each socket with its process; on Windows pid 0 means that the owner has exited."""
         try:
             found = self.psutil.net_connections(kind)
         except (self.psutil.AccessDenied, PermissionError):

@@ -183,7 +183,7 @@ def route_columns(options: Options) -> Iterator[Column]:
 
 
 def ax25_devices(devices: Sequence[str]) -> Iterable[str]:
-    """netstat has room for the four letters that such devices had once."""
+    """The names cut to four letters, as netstat prints them."""
     return [device[:4] for device in devices]
 
 

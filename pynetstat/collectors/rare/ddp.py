@@ -55,7 +55,7 @@ ROUTE = re.compile(r"\s*(\S+)\s+(\S+)\s+([-+]?\d{1,19})(?!\d)\s*(\S+)", re.ASCII
 
 
 def collect_routes(proc: Proc, options: Options, outcome: Report) -> Iterator[Table | Remark]:
-    """The first row that is none ends the list, as it does netstat's."""
+    """The first malformed row ends the list, as in netstat."""
     try:
         lines = proc.rare("net/atalk_route")
     except OSError as error:

@@ -80,7 +80,7 @@ def ipx_socket(outcome: Report, line: str) -> IPXSocket | None:
 
 
 def decode_ipx_end(text: str, which: str) -> tuple[str | None, int | None] | None:
-    """12345678:0001020304AB:0451 -> the address, and port 0x0451; None for what is no address."""
+    """12345678:0001020304AB:0451 -> the address, and port 0x0451; None for other text."""
     if text == "Not_Connected" and which == "destination":
         return None, None
     if ":" not in text:

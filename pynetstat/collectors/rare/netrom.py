@@ -32,7 +32,7 @@ class NetRomSocket(NamedTuple):
 
 class NetRomRoute(NamedTuple):
     """A node, and the neighbour over which it is reached now; `quality` is that of this way.
-    Where every way has failed there is none."""
+    None where every way has failed."""
 
     dst: str
     mnemonic: str | None = None
@@ -172,7 +172,7 @@ def route_columns(options: Options) -> Iterator[Column]:
 
 
 def netrom_devices(devices: Sequence[str | None]) -> Iterable[str]:
-    """netstat has room for the four letters that such devices had once."""
+    """The names cut to four letters, as netstat prints them."""
     return ["-" if device is None else device[:4] for device in devices]
 
 

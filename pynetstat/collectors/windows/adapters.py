@@ -63,7 +63,7 @@ def prefixes(data: bytes, start: int, pointer: int, first: int) -> dict[bytes, i
 
 
 def chain(data: bytes, start: int, layout: Struct, place: int, first: int = 0) -> Iterator[int]:
-    """Where each structure of a linked list begins; ValueError where the list is no list."""
+    """Where each structure of a linked list begins; ValueError where the list is damaged."""
     at = first
     for _ in range(len(data) + 1):
         if at < 0 or at + layout.size > len(data):

@@ -19,7 +19,7 @@ Pieces = Iterable["Table | Remark | Layout"]
 
 
 class End(NamedTuple):
-    """A host and a port in print; "" for an address or a port that is none.
+    """A host and a port as text; "" for an unknown address or port.
 
     `port` is a name where it has one and names were asked for. `inside` is an IPv4 address that
     an IPv6 socket has.
@@ -54,7 +54,7 @@ def name_or_number(name: Any, number: Any) -> Any:
 
 
 def shown_value(value: Any) -> str:
-    """Nothing and port 0 are no value."""
+    """The text of a value; "" for None and for port 0."""
     return str(value) if value else ""
 
 

@@ -75,7 +75,7 @@ def port_numbers(text: str) -> set[int]:
 
 
 def ports_of_text(text: str) -> set[int]:
-    """`80,https,1000-2000`; 0 is no port, but what a listener has at its other end."""
+    """The ports of `80,https,1000-2000`. 0 is the remote port of a listener."""
     wanted: set[int] = set()
     spans = 0  # one bit for each port, since thousands of ranges may overlap
     for item in dict.fromkeys(map(str.strip, text.split(","))):
@@ -325,7 +325,7 @@ def inside(distinct: Iterable[str], network: Network) -> set[str]:
 
 
 def lies_in(text: str, network: Network) -> bool:
-    """fe80::1%lo0, or the network 10.1.0.0/16 of a route; anything else is no address."""
+    """fe80::1%lo0, or the network 10.1.0.0/16 of a route; None for anything else."""
     address, _, bits = text.partition("/")
     try:
         packed = inet_pton(network.family, address.partition("%")[0])

@@ -247,7 +247,7 @@ SPELLINGS = {name.replace("-", ""): name for name in STATES} | {
 
 
 def states_called(name: str) -> frozenset[str] | None:
-    """`ESTAB`, `fin_wait1`, `connected`; None for what is no state."""
+    """`ESTAB`, `fin_wait1`, `connected`; None for any other word."""
     plain = name.lower().replace("-", "").replace("_", "")
     if plain in GROUPS:
         return GROUPS[plain]
