@@ -200,13 +200,13 @@ class Options:
 
     @property
     def elsewhere(self) -> bool:
-        """Are other hosts asked?"""
+        """True if other hosts are asked."""
         named = self.host or self.hosts is not None or self.inventory is not None
         return bool(named) and not self.answering
 
     @property
     def filtered(self) -> bool:
-        """Are rows chosen by more than netstat's own rule?"""
+        """True if rows are chosen by more than netstat's own rule."""
         return (
             bool(self.filter or self.state or self.port or self.program or self.user)
             or self.pid is not None
@@ -223,7 +223,7 @@ class Options:
 
     @property
     def structured(self) -> bool:
-        """Do we give records, with all their fields, instead of netstat's text?"""
+        """True if records with all their fields are given instead of netstat's text."""
         other = self.columns or self.count_by or self.layout or self.lsof is not None
         return self.format != "classic" or bool(other)
 

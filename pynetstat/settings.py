@@ -157,7 +157,7 @@ class Setting:
 
     @property
     def takes(self) -> bool:
-        """Does a value follow it?"""
+        """True if a value follows it."""
         return self.kind not in ("flag", "count", "family", "immediate")
 
     def says_type(self) -> str:
@@ -168,7 +168,7 @@ class Setting:
 
     @property
     def many(self) -> bool:
-        """Are its values words with commas between them, which add up?"""
+        """True if its values are words with commas between them, which add up."""
         return self.kind in UNSAID and UNSAID[self.kind] == ()
 
 

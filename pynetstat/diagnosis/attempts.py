@@ -56,7 +56,7 @@ def syn_sent_stuck(host: Host, limits: Limits) -> Iterator[Finding | Value]:
 
 
 def expected(host: Host, owner: Owner, held: Sequence[Any], limits: Limits) -> bool:
-    """Is it the way of this program that some do not answer? It asks many hosts, of which each
+    """True for a program of whose peers some never answer. It asks many hosts, of which each
     answers or does not; or few of its connections are concerned."""
     hosts = Counter(row[2] for row in held)
     places = Counter(row[2:4] for row in held)

@@ -28,7 +28,7 @@ Row = tuple[Any, ...]
 
 
 def accepted(owner: Owner, key: Any) -> bool:
-    """Has a program taken the connection? Until then it has no inode: it waits for accept()."""
+    """True if a program has accepted the connection. Until then it has no inode."""
     return isinstance(key, int) or owner[0] is not None
 
 

@@ -266,7 +266,7 @@ def route_over_down_interface(host: Host, limits: Limits) -> Iterator[Finding | 
 
 
 def wide(route: Route) -> bool:
-    """Does it lead further than to the neighbours on a network of its own?"""
+    """True if it leads further than to the neighbours on a network of its own."""
     return bool(route.gateway) or route.dst == "default"
 
 

@@ -55,7 +55,7 @@ def referred(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def fits(value: Any, rule: dict[str, Any]) -> bool:
-    """Is this value what the schema says? (As much of JSON Schema as schema.json uses.)"""
+    """True if the value is valid by the schema. (As much of JSON Schema as schema.json uses.)"""
     rule = referred(rule)
     kinds = rule.get("type", ())
     kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -87,7 +87,7 @@ def is_kind(value: Any, kind: str) -> bool:
 
 
 def is_text(text: str) -> bool:
-    """Can it be written as UTF-8?"""
+    """True if it can be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -264,7 +264,7 @@ def kernel_value(value: Any) -> Any:
 
 
 def column_fits(column: list[Any], rule: dict[str, Any]) -> bool:
-    """Are all values of a field what the schema says? Those of one type are checked at once."""
+    """True if all values of a field are valid. Those of one type are checked at once."""
     rule = referred(rule)
     kinds = set(map(type, column))
     plain = rule.get("type", ())

@@ -41,7 +41,7 @@ def as_loader(memory: "Any") -> "Any":
 
 
 def is_installed(version: str) -> bool:
-    """Is pynetstat of this version installed here? Any other is forgotten."""
+    """True if this version of pynetstat is installed here. Any other is forgotten."""
     try:
         import pynetstat
         import pynetstat.fleet.answer

@@ -78,7 +78,7 @@ class Watching:
 
 
 def connection(record: Any) -> bool:
-    """Is this a tcp connection? There is one at most between two ends."""
+    """True for a tcp connection. There is one at most between two ends."""
     return bool(record.remote_port) and record.proto.startswith("tcp")
 
 
@@ -159,7 +159,7 @@ class Watched:
             yield Change("opened", moment, self.name, record._asdict())
 
     def same(self, old: Any, new: Any) -> bool:
-        """Are these two records of the same ends the same socket? The kernel numbers sockets
+        """True if two records of the same ends are the same socket. The kernel numbers sockets
         (inode), but for those that no program holds yet, or any more: there a connection only
         grows older."""
         if not self.has_inode:

@@ -469,7 +469,7 @@ def system_call() -> Any:
 
 
 def same_table(one: str, other: str) -> bool | None:
-    """Do two threads share their table of descriptors? None where the kernel does not tell."""
+    """True if two threads share their table of descriptors; None where the kernel does not tell."""
     call = system_call()
     order = call(KCMP[os.uname().machine], int(one), int(other), KCMP_FILES, 0, 0) if call else -1
     return order == 0 if order >= 0 else None
@@ -527,7 +527,7 @@ def descriptor_links(directory: int, names: list[str]) -> tuple[list[tuple[str, 
 
 
 def holds(process: int, name: str, inode: int) -> bool:
-    """Is this still so? What a process holds is closed when it becomes another program."""
+    """True if this is still so. What a process holds is closed when it becomes another program."""
     try:
         match = LINK.match(os.readlink(f"fd/{name}", dir_fd=process))
     except OSError:
@@ -587,7 +587,7 @@ CROWD = 50_000  # sockets from which a second thread is worth its start
 
 
 def crowded(proc: Proc) -> bool:
-    """Are there so many sockets that their owners should be sought by two threads?
+    """True if there are so many sockets that two threads should search for their owners.
 
     `sockets: used 1234` is the first line of /proc/net/sockstat.
     """

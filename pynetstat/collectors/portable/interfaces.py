@@ -60,7 +60,7 @@ def collect(
 
 
 def is_up(state: Any) -> bool:
-    """Was it set up? psutil's isup means more, a carrier; it has to do where no flags are told."""
+    """True if it was set up. Without flags, psutil's isup is used, which also wants a carrier."""
     told = getattr(state, "flags", "")
     return "up" in told.split(",") if told else bool(state.isup)
 

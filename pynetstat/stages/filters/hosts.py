@@ -180,7 +180,7 @@ class Network(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Is it a single address, and one that is never followed by %interface?"""
+        """True for a single address that is never followed by %interface."""
         return self.shift == 0 and not (self.family == AF_INET6 and self.number >> 118 == 0x3FA)
 
 
