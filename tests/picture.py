@@ -1,11 +1,13 @@
-"""Draw .pictures/watch.svg: `python tests/picture.py`, as root, in a network of its own.
+"""Draw .pictures/watch.svg and diagnosis.svg: `python tests/picture.py`, as root, in a network of
+its own.
 
-Programs of made-up names talk to each other; the picture is what --watch shows of them.
+Programs of made-up names talk to each other; the pictures are what --watch and --diagnose show.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import subprocess
@@ -13,6 +15,8 @@ import sys
 from pathlib import Path
 
 import loopback
+from rich.console import Console
+from rich.text import Text
 
 from pynetstat.options import Options
 from pynetstat.overtime.screen import screen
@@ -78,6 +82,28 @@ async def drawn() -> str:
     return text
 
 
+def diagnosed() -> str:
+    """What --diagnose prints of a program that leaks."""
+    leaky = started(SERVER, "shop", "127.0.0.1", "8081", "0", "0")
+    client = started(CLIENT, "wget", "127.0.0.1", "8081", "60", "60")
+    words = ["--diagnose", "--interval", "0.5", "--color", "always", "--ignore", "no-default-route"]
+    done = subprocess.run([sys.executable, "-m", "pynetstat", *words], capture_output=True)
+    for process in (leaky, client):
+        process.kill()
+    console = Console(record=True, width=104, file=io.StringIO())
+    console.print(Text.from_ansi(done.stdout.decode()))
+    return console.export_svg(title="pynetstat --diagnose")
+
+
+def save(name: str, svg: str) -> None:
+    """Without the fonts of a foreign server."""
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: [^;]*;", "font-family: monospace;", svg)
+    folder = TOP / ".pictures"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(map(str.rstrip, svg.splitlines())) + "\n")
+
+
 def main() -> None:
     if "--private" not in sys.argv:
         words = ["unshare", "--net", sys.executable, __file__, "--private"]
@@ -97,11 +123,8 @@ def main() -> None:
     finally:
         for process in processes:
             process.kill()
-    text = re.sub(r"@font-face \{.*?\}", "", text, flags=re.DOTALL)
-    text = re.sub(r"font-family: [^;]*;", "font-family: monospace;", text)
-    folder = TOP / ".pictures"
-    folder.mkdir(exist_ok=True)
-    (folder / "watch.svg").write_text("\n".join(map(str.rstrip, text.splitlines())) + "\n")
+    save("watch.svg", text)
+    save("diagnosis.svg", diagnosed())
 
 
 if __name__ == "__main__":
