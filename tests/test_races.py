@@ -160,6 +160,25 @@ def test_a_process_that_becomes_another_program(tmp_path: Path, monkeypatch: Any
     assert table["program"] == ["after", None]
 
 
+def test_a_descriptor_that_another_program_uses_again(tmp_path: Path, monkeypatch: Any) -> None:
+    """A file has the number of a socket that the program before it held."""
+    process(tmp_path, "7", b"before\0", f3="socket:[1001]")
+    from pynetstat.stages import owners
+
+    read = owners.program_name
+
+    def meanwhile(folder: int) -> str:
+        (tmp_path / "7" / "cmdline").write_bytes(b"after\0")
+        (tmp_path / "7" / "fd" / "3").unlink(missing_ok=True)
+        (tmp_path / "7" / "fd" / "3").symlink_to("/etc/passwd")
+        return read(folder)
+
+    monkeypatch.setattr(owners, "program_name", meanwhile)
+    table = Table(dict, 1, inode=[1001], state=["LISTEN"])
+    Owners(Proc(str(tmp_path)), Options(), Outcome()).attribute([table])
+    assert table["program"] == [None]
+
+
 @pytest.mark.parametrize("blocks", [1, 2], ids=["in one read", "in two reads"])
 def test_a_handshake_that_ends_between_two_reads(blocks: int) -> None:
     """SYN_RECV and ESTABLISHED of one connection: one row. Others are left alone."""

@@ -268,15 +268,19 @@ class Owners:
         except OSError as error:
             return unreadable(error, path)
         try:
-            for _ in range(2):  # once more where it became another program meanwhile
+            before = None
+            for _ in range(TRIES):  # once more where it became another program meanwhile
                 names, inodes, rings = descriptors(process)
                 if rings:
                     self.note_rings(process, folder, rings)
                 if not inodes:
                     return None
                 program = program_name(process)
+                if program == before:  # it was this program before and after
+                    break
                 if holds(process, names[0], inodes[0]) and holds(process, names[-1], inodes[-1]):
                     break
+                before = program
             label = context(process) if self.options.context else "-"
             return folder, program, label, names if self.every else [], inodes
         except OSError as error:
@@ -529,10 +533,11 @@ def descriptor_links(directory: int, names: list[str]) -> tuple[list[tuple[str, 
 def holds(process: int, name: str, inode: int) -> bool:
     """True if this is still so. What a process holds is closed when it becomes another program."""
     try:
-        match = LINK.match(os.readlink(f"fd/{name}", dir_fd=process))
+        link = os.readlink(f"fd/{name}", dir_fd=process)
     except OSError:
         return False
-    return match is None or int(match[1]) == inode
+    match = LINK.match(link)
+    return (int(match[1]) if match else odd_inode(link)) == inode
 
 
 # `socket:[4242]`, as every kernel since 2.2 writes it. An inode of one digit is passed over, as
@@ -583,6 +588,7 @@ def bounded_content(process: int, name: str, size: int) -> bytes:
         os.close(descriptor)
 
 
+TRIES = 4  # to read the descriptors of a process that changes its program meanwhile
 CROWD = 50_000  # sockets from which a second thread is worth its start
 
 
