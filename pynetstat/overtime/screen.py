@@ -225,7 +225,8 @@ def screen(source: Source) -> Any:
                 else:
                     found = await asyncio.to_thread(source.read)
                 self.problem = source.outcome.errors[-1] if source.outcome.errors else ""
-                self.model.enter(found, time.monotonic())
+                if found or not self.problem:  # else nothing was read, and nothing is gone
+                    self.model.enter(found, time.monotonic())
                 self.draw()
             except Exception as error:  # textual would print a traceback
                 self.failure = error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -131,9 +132,7 @@ class Source:
     def __init__(self, options: Options) -> None:
         self.view = view_of(options)
         self.given = options
-        self.run: Run | None = None
         self.outcome = Outcome()
-        self.rounds = 0
         self.choose(options.filter)
 
     def choose(self, expression: str | None) -> None:
@@ -145,22 +144,19 @@ class Source:
         if self.view is SOCKETS and not self.given.explicit:
             plain |= {"families": ("inet", "inet6"), "all": not self.given.listening}
         asked = self.given.replace(**plain)
-        self.plain = Plan(asked)
-        try:
-            self.rated = Plan(asked.replace(rates=True)) if self.view is SOCKETS else self.plain
-        except Misuse:
-            self.rated = self.plain  # this system tells no rates
+        plans = [Plan(asked)]
+        if self.view is SOCKETS:
+            with suppress(Misuse):  # this system tells no rates
+                plans.append(Plan(asked.replace(rates=True)))
+        self.plans = plans  # one for the first round, and one for all others
         self.expression = expression or ""
-        self.run = None
 
     def read(self) -> list[tuple[Any, ...]]:
         """The rows of one round, each with the fields of the view."""
         self.outcome.begin_round()
-        if self.run is None or self.rounds == 1:
-            plan = self.rated if self.run is not None else self.plain
+        if self.plans:
+            plan = self.plans.pop(0)
             self.run = Run(plan, Proc(plan.options.root, self.outcome.error), self.outcome)
-            self.rounds = 0 if plan is self.plain and plan is not self.rated else 1
-        self.rounds += 1
         rows: list[tuple[Any, ...]] = []
         for _, tables in self.run.gather():
             for table in tables_alone(tables):
