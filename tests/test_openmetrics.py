@@ -143,3 +143,15 @@ def test_promtool_of_the_statistics() -> None:
     )
     complaints = (done.stdout + done.stderr).splitlines()
     assert all("camelCase" in line for line in complaints), complaints
+
+
+def test_queues_of_udp() -> None:
+    """Under node_exporter's name: bytes by queue and IP version."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.bind(("127.0.0.1", 0))
+        end.sendto(b"x" * 100, end.getsockname())
+        port = end.getsockname()[1]
+        words = ["-uan", "--filter", f"sport = {port}", "--format", "openmetrics"]
+        lines = text(*words).splitlines()
+        rows = [line for line in lines if line.startswith('node_udp_queues{queue="rx",ip="v4"}')]
+        assert len(rows) == 1 and int(rows[0].split()[1]) >= 100

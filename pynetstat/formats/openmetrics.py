@@ -146,7 +146,12 @@ def socket_metrics(name: str, table: Table, options: Options, family: Make) -> N
     states = family("node_tcp_connection_states", "gauge", "TCP sockets by state.")
     received = family("pynetstat_recv_queue_bytes", "gauge", "Bytes that no program has read.")
     sent = family("pynetstat_send_queue_bytes", "gauge", "Bytes that no peer has acknowledged.")
+    udp = family("node_udp_queues", "gauge", "Bytes in the queues of UDP sockets.")
     for (proto, state), group in rows_by_kind(rows).items():
+        if proto in ("udp", "udp6"):
+            version = "v6" if proto == "udp6" else "v4"
+            udp.add(sum(recv or 0 for recv, _ in group), queue="rx", ip=version)
+            udp.add(sum(send or 0 for _, send in group), queue="tx", ip=version)
         if proto.startswith("tcp"):
             label = "listen" if state == "LISTEN" else str(state).lower()
             states.add(len(group), state=label)
