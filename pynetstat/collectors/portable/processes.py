@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,7 +31,11 @@ def psutil_module() -> Any:
     try:
         import psutil
     except (ImportError, NotImplementedError) as error:
-        raise Stop(f"netstat: psutil cannot be used: {error}") from error
+        if not os.path.isdir(os.path.dirname(__file__)):  # a zipapp
+            why = "its compiled part cannot be loaded from a zip file; install with pip"
+        else:
+            why = str(error)
+        raise Stop(f"netstat: psutil cannot be used: {why}") from error
     return psutil
 
 
