@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -796,6 +797,27 @@ def test_a_network_namespace_is_diagnosed() -> None:
         assert re.search(
             r'finding{rule="close-wait-leak",severity="\w+",netns="[^"]*' + str(pid), metrics
         )
+
+
+@needs_namespaces
+@needs_root
+@pytest.mark.parametrize("place", ["", "all"])
+def test_a_network_namespace_that_ends_meanwhile(place: str) -> None:
+    """It is left out of all; the one that was asked for is not said to be healthy."""
+    with leak_apart() as pid:
+        words = ["--diagnose", "--interval", "2", "--netns", place or str(pid), "--json"]
+        command = [sys.executable, "-m", "pynetstat", *words]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+            assert running.stdout
+            time.sleep(1)
+            os.kill(pid, 9)
+            document = json.loads(running.stdout.read())
+        missing = [one["reason"] for one in document["not_checked"] if one["failure"]]
+        if place:
+            assert not any(f"pid {pid} " in reason for reason in missing)
+        else:
+            assert running.returncode == 3
+            assert len(missing) == 1 and missing[0].endswith(": it has ended")
 
 
 @needs_namespaces

@@ -68,6 +68,8 @@ def sampled_hosts(options: Options, outcome: Outcome) -> Iterator[Host]:
             with host.place.inside():
                 host.end()
                 yield host
+        except ProcessLookupError:
+            ended_meanwhile(outcome, host.place, options)
         except OSError as error:
             not_entered(outcome, host.place, error)
 
@@ -104,9 +106,15 @@ def first_samples(options: Options, outcome: Outcome) -> Iterator[Host]:
             with place.inside():
                 yield Host(options, outcome, place, tables)
         except ProcessLookupError:
-            continue  # it has ended, with all that was in it
+            ended_meanwhile(outcome, place, options)
         except OSError as error:
             not_entered(outcome, place, error)
+
+
+def ended_meanwhile(outcome: Outcome, place: Place, options: Options) -> None:
+    """A namespace that has ended is left out of `all`; one that was asked for is not healthy."""
+    if options.netns != "all":
+        outcome.unseen(UNENTERED, f"{place.label}: it has ended", None)
 
 
 def not_entered(outcome: Outcome, place: Place, error: OSError) -> None:
