@@ -25,7 +25,7 @@ from conftest import pynetstat as pynetstat_command
 from faults import BUSY, FAULTS, HEALTHY, Fault, Scene, outcome, stage, told
 
 import pynetstat
-from pynetstat import diagnosis
+from pynetstat import collectors, diagnosis
 from pynetstat.diagnosis import explain, place, program
 from pynetstat.diagnosis.glossary import WORDS
 from pynetstat.diagnosis.host import Host
@@ -852,6 +852,23 @@ def test_a_state_is_explained_in_every_spelling(word: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert text.startswith("CLOSE_WAIT\n    Means   The other end has closed the connection")
     assert "    Causes  " in text and "    To do   " in text
+
+
+COLUMNS = [
+    Options(), Options(extend=1), Options(extend=2), Options(rates=True), Options(cache=True),
+    Options(programs=True, timers=True, context=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", collectors.CATALOGUE, ids=" ".join)
+def test_every_heading_is_explained(key: tuple[str, str]) -> None:
+    listing = collectors.find_listing(*key, platform="linux")
+    for options in COLUMNS:
+        for column in listing.columns(options):
+            for title in filter(None, re.split(r"\s{2,}", column.header.strip())):
+                known = explain.entries_of
+                assert known(title) or all(map(known, title.split())), title
+    assert explain.entries_of("NetNS") and explain.entries_of("cwnd")
 
 
 # Every heading that netstat prints, and what its columns say

@@ -32,6 +32,9 @@ INTERFACE_FLAGS = "Flags of interfaces"
 IN_FULL = "Interfaces in full, -ie"
 GROUPS = "Multicast groups, -g"
 COUNTERS = "Counters, -s"
+TCP_INFO = "TCP internals, --tcp-info"
+RARE = "Bluetooth, AX.25, X.25, NET/ROM, ROSE, IPX"
+CACHE = "The route cache, -rC, and masquerading, -M"
 
 WORDS = (
     Word(
@@ -814,5 +817,265 @@ WORDS = (
             "dropped because of missing route",
             "Ip6OutNoRoutes",
         ),
+    ),
+    Word(
+        "NetNS",
+        SOCKETS,
+        (
+            "The network namespace in which the socket lives: its name, else the container, the "
+            "unit or a process in it. A dash is our own."
+        ),
+    ),
+    Word(
+        "In-B/s",
+        SOCKETS,
+        "Bytes that the connection received per second, between two samples (--rates).",
+    ),
+    Word(
+        "Out-B/s",
+        SOCKETS,
+        "Bytes that the peer acknowledged per second, between two samples (--rates).",
+    ),
+    Word(
+        "Security Context",
+        SOCKETS,
+        "The SELinux context of the program that holds the socket (-Z).",
+    ),
+    Word(
+        "Protocol",
+        SOCKETS,
+        (
+            "Of a packet socket: the kind of frames that it receives. Of a netlink socket: the"
+            " part of the kernel that it talks to."
+        ),
+    ),
+    Word(
+        "Drops",
+        SOCKETS,
+        "Messages that the kernel dropped, since the socket's buffer was full.",
+    ),
+    Word(
+        "Groups",
+        SOCKETS,
+        "The multicast groups of netlink that the socket listens to, as bits.",
+    ),
+    Word(
+        "Port",
+        SOCKETS,
+        (
+            "Of a netlink socket: the number by which the kernel answers it, often a pid. 0 is the "
+            "kernel."
+        ),
+    ),
+    Word(
+        "cwnd",
+        TCP_INFO,
+        "The congestion window: how many segments may be under way without an acknowledgement.",
+    ),
+    Word(
+        "rtt",
+        TCP_INFO,
+        "The round trip time of the connection, and its deviation, in milliseconds.",
+    ),
+    Word(
+        "rto",
+        TCP_INFO,
+        (
+            "The retransmission timeout in milliseconds: so long it is waited for an "
+            "acknowledgement."
+        ),
+    ),
+    Word(
+        "ssthresh",
+        TCP_INFO,
+        "The slow start threshold: from this congestion window on it grows slowly.",
+    ),
+    Word(
+        "retrans",
+        TCP_INFO,
+        "Segments sent again: under way now, and in all.",
+    ),
+    Word(
+        "rcv_space",
+        TCP_INFO,
+        "The receive buffer that is in use, in bytes.",
+    ),
+    Word(
+        "Source",
+        RARE,
+        "The address here: a Bluetooth address or a call sign.",
+    ),
+    Word(
+        "Dest",
+        RARE,
+        "The address of the peer: a call sign or an address of that protocol.",
+        also=("Destination address",),
+    ),
+    Word(
+        "PSM",
+        RARE,
+        "Bluetooth: the number of the service (protocol/service multiplexer).",
+    ),
+    Word(
+        "DCID",
+        RARE,
+        "Bluetooth: the number of the channel at the peer.",
+    ),
+    Word(
+        "SCID",
+        RARE,
+        "Bluetooth: the number of the channel here.",
+    ),
+    Word(
+        "IMTU",
+        RARE,
+        "Bluetooth: the largest packet that is received, in bytes.",
+    ),
+    Word(
+        "OMTU",
+        RARE,
+        "Bluetooth: the largest packet that is sent, in bytes.",
+    ),
+    Word(
+        "Security",
+        RARE,
+        "Bluetooth: the security level of the connection.",
+    ),
+    Word(
+        "Channel",
+        RARE,
+        "Bluetooth: the channel of rfcomm, which stands for a service.",
+    ),
+    Word(
+        "Device",
+        RARE,
+        "The interface that the connection or the route uses.",
+        also=("dev",),
+    ),
+    Word(
+        "LCI",
+        RARE,
+        "X.25 and ROSE: the number of the logical channel.",
+    ),
+    Word(
+        "Vr/Vs",
+        RARE,
+        "The counters of frames received and sent, V(R) and V(S).",
+        also=(
+            "vr",
+            "vs",
+        ),
+    ),
+    Word(
+        "Mnemonic",
+        RARE,
+        "NET/ROM: the short name of a node.",
+    ),
+    Word(
+        "Quality",
+        RARE,
+        "NET/ROM: how good the way to the node is, up to 255.",
+    ),
+    Word(
+        "Neighbour",
+        RARE,
+        "The station next to us that the way leads over.",
+        also=(
+            "neigh",
+            "neighbour1",
+            "neighbour2",
+            "neighbour3",
+            "neigh1",
+            "neigh2",
+            "neigh3",
+        ),
+    ),
+    Word(
+        "dest_addr",
+        RARE,
+        "ROSE: the address of the peer.",
+        also=("dest_call",),
+    ),
+    Word(
+        "src_addr",
+        RARE,
+        "ROSE: the address here.",
+        also=("src_call",),
+    ),
+    Word(
+        "Router Net",
+        RARE,
+        "IPX: the network of the router that the route leads to.",
+    ),
+    Word(
+        "Router Node",
+        RARE,
+        "IPX: the address of the router in that network.",
+        also=("Network",),
+    ),
+    Word(
+        "callsign",
+        RARE,
+        "AX.25: the station that the route leads to.",
+        also=(
+            "address",
+            "mask",
+            "node",
+        ),
+    ),
+    Word(
+        "prot",
+        CACHE,
+        "Masquerading: the protocol of the entry.",
+    ),
+    Word(
+        "expire",
+        CACHE,
+        "Masquerading: the time until the entry is forgotten.",
+    ),
+    Word(
+        "initseq",
+        CACHE,
+        "Masquerading: the sequence number from which on delta counts.",
+    ),
+    Word(
+        "delta",
+        CACHE,
+        "Masquerading: by how much sequence numbers are changed.",
+    ),
+    Word(
+        "prevd",
+        CACHE,
+        "Masquerading: the delta before that.",
+    ),
+    Word(
+        "source",
+        CACHE,
+        "Masquerading: the address behind this machine.",
+    ),
+    Word(
+        "ports",
+        CACHE,
+        "Masquerading: the ports: source, destination, and ours in parentheses.",
+    ),
+    Word(
+        "TOS",
+        CACHE,
+        "Route cache: the type of service of the packets.",
+    ),
+    Word(
+        "HHRef",
+        CACHE,
+        "Route cache: how many routes share the hardware header.",
+    ),
+    Word(
+        "HHUptod",
+        CACHE,
+        "Route cache: 1 if the hardware header is up to date.",
+    ),
+    Word(
+        "SpecDst",
+        CACHE,
+        "Route cache: the address that the packets are meant for here.",
     ),
 )
