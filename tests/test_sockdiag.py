@@ -162,31 +162,35 @@ def test_one_walk_for_both_versions_gives_what_two_give(
     mine = tuple(bytecode.Ports("local", port, port) for port in map(int, ports))
     condition = bytecode.bytecode_attribute(bytecode.Either(mine))
     assert condition
+    for last in (False, False, False, True):  # a socket may end between two dumps
+        try:
+            compare_walks(condition, monkeypatch)
+            return
+        except AssertionError:
+            if last:
+                raise
+
+
+def compare_walks(condition: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     rest: dict[str, list[bytes]] = {}
-    for last in (False, False, True):  # a socket may change its state between two dumps
-        first = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
-        second = b"".join(rest["6"])
-        alone = [
-            b"".join(sockdiag.tcp_rows(version, sockdiag.ALL, condition=condition))
-            for version in ("", "6")
-        ]
-        if last or list(map(identities, alone)) == [identities(first), identities(second)]:
-            break
-        rest.clear()
-    assert list(map(identities, alone)) == [identities(first), identities(second)]
+    first = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
+    second = b"".join(rest["6"])
+    for found, version in ((first, ""), (second, "6")):
+        alone = sockdiag.tcp_rows(version, sockdiag.ALL, condition=condition)
+        assert identities(found) == identities(b"".join(alone))
     assert first and bool(second) == HAS_IPV6
-    # Too many to be kept: IPv6 is asked for by itself.
-    monkeypatch.setattr(sockdiag, "HELD", 0)
-    rest.clear()
-    again = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
+    with monkeypatch.context() as patch:  # too many to be kept: IPv6 is asked for by itself
+        patch.setattr(sockdiag, "HELD", 0)
+        rest.clear()
+        again = b"".join(sockdiag.rows_of_both(sockdiag.ALL, condition, rest))
     assert identities(again) == identities(first)
     assert ("6" in rest) == (not HAS_IPV6)
 
 
 def identities(packed: bytes) -> list[bytes]:
-    """Family, state, ends and inode of each message, sorted."""
+    """Family and ends of each message, sorted; its state may change from dump to dump."""
     rows = [packed[at : at + sockdiag.LENGTH] for at in range(0, len(packed), sockdiag.LENGTH)]
-    return sorted(row[16:18] + row[20:56] + row[84:88] for row in rows)
+    return sorted(row[16:17] + row[20:56] for row in rows)
 
 
 def test_no_descriptor_is_left_open() -> None:
