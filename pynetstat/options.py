@@ -85,6 +85,12 @@ class Options:
     save: str | None
     diff: str | None
     fail_on_change: bool
+    # a recording
+    record: str | None
+    keep: str | None
+    at: str | None
+    since: str | None
+    until: str | None
     # which rows
     filter: str | None
     state: tuple[str, ...]

@@ -302,6 +302,27 @@ def asks_kernel(options: Options, protocol: str = "") -> bool:
     return has_holders(options) and bool(there) and options.source != "proc"
 
 
+def replays(options: Options) -> bool:
+    """True if a recording is read."""
+    return options.at is not None or options.since is not None
+
+
+# What a recorder heeds; all else says what is listed, and how
+RECORDED_WITH = {"record", "keep", "interval", "rounds", "continuous", "netns", "root", "source"}
+
+
+def replays_or_records_all(options: Options) -> bool:
+    given = {name for name, setting in BY_FIELD.items() if said_otherwise(options, name, setting)}
+    return replays(options) or given <= RECORDED_WITH
+
+
+def said_otherwise(options: Options, name: str, setting: Any) -> bool:
+    numbers = ("numeric_hosts", "numeric_ports", "numeric_users", "color", "resolve_timeout")
+    return name not in numbers and getattr(options, name, setting.default) != setting.default
+
+
+IS_OVER = "what is recorded is over"
+NOT_OF_IT = "a recording has not what it takes"
 KERNEL_TELLS = "the kernel's own dump of tcp or udp sockets tells it (-t, -u), on Linux alone"
 STREAMED = ("classic", "jsonl", "csv", "tsv")  # formats in which what comes later is added
 METRICS = ("openmetrics", "prometheus")
@@ -383,6 +404,24 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("forks", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("engine", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
     ("host_timeout", lambda options: options.elsewhere, "it is about other hosts; it needs --host"),
+    (
+        "record",
+        lambda options: replays(options) or (LINUX and options.source != "psutil"),
+        "only Linux's tables are recorded",
+    ),
+    ("record", lambda options: not options.elsewhere, "a recording is of one machine"),
+    ("record", replays_or_records_all, "it records everything; --at chooses and prints"),
+    ("keep", lambda options: options.record and not replays(options), "it goes with --record"),
+    ("at", lambda options: not options.elsewhere, "a recording is of one machine"),
+    ("at", lambda options: not (options.continuous or options.events or options.watch), IS_OVER),
+    ("at", lambda options: not (options.save or options.diff), "a snapshot is of now"),
+    ("at", lambda options: not (options.layout or options.lsof is not None), NOT_OF_IT),
+    ("at", lambda options: not (options.tcp_info or options.memory or options.rates), NOT_OF_IT),
+    ("at", lambda options: not options.context and options.table is None, NOT_OF_IT),
+    ("at", lambda options: options.source == "auto", "a recording is its source"),
+    ("since", lambda options: options.events and not options.at, "it goes with --events"),
+    ("since", lambda options: not options.repeated, IS_OVER),
+    ("until", lambda options: options.since, "it goes with --events --from"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),
     ("perfdata", lambda options: False, "it goes with --diagnose"),

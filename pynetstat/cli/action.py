@@ -10,6 +10,7 @@ from .. import __version__
 from ..listing import Stop
 from ..options import Misuse, Options
 from ..outcome import ignore
+from ..settings import BY_FIELD, DEFAULTS
 from .reading import End, Reading, defaults
 from .values import converted
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
+
+RECORDED_EVERY = 10.0  # seconds, where --interval says nothing
 
 
 def fields_of_words(words: Sequence[str], name: str) -> dict[str, Any]:
@@ -41,6 +44,8 @@ def fields_of_words(words: Sequence[str], name: str) -> dict[str, Any]:
     except Misuse as misuse:
         warn(f"{name}: {misuse}")
         sys.exit(misused("diagnose" in reading.said))
+    if given["record"] and "interval" not in reading.said and given["at"] is given["since"] is None:
+        given["interval"] = RECORDED_EVERY
     return given
 
 
@@ -142,11 +147,30 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
             raise Misuse("--diagnose has its metrics as openmetrics, which goes for both")
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
+        if given["at"] is not None:
+            for name in ("netns", "interval", "root", "source"):
+                if given[name] != DEFAULTS[name]:
+                    raise Misuse(f"--{BY_FIELD[name].long} does not go with --diagnose --at")
+            from ..overtime.past_host import show_past_diagnosis
+
+            return show_past_diagnosis
         if elsewhere:
             from ..fleet.diagnoses import show_hosts_diagnosis
 
             return show_hosts_diagnosis
         return show_diagnosis
+    if given["at"] is not None:
+        from ..overtime.past import show_past
+
+        return show_past
+    if given["since"] is not None:
+        from ..overtime.past import show_past_events
+
+        return show_past_events
+    if given["record"] is not None:
+        from ..overtime.recording import show_recording
+
+        return show_recording
     if given["watch"]:
         from ..overtime.screen import show_screen
 

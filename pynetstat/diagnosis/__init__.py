@@ -87,11 +87,14 @@ class Judgement(NamedTuple):
         return self.hosts[0].other_places if alone else {}
 
 
-def judge(options: Options, outcome: Outcome) -> Judgement:
+def judge(
+    options: Options, outcome: Outcome, sampled: Callable[[Outcome], Iterator[Host]] | None = None
+) -> Judgement:
+    """`sampled` gives the hosts where they are not those of now."""
     findings: list[Finding] = []
     values: list[Value] = []
     judged = []
-    for host in sampled_hosts(options, outcome):
+    for host in sampled(outcome) if sampled else sampled_hosts(options, outcome):
         judged.append(host)
         for rule in chosen_rules(options):
             if rule.whole_machine and options.netns == "all" and not host.place.own:
@@ -177,12 +180,14 @@ def show_diagnosis(
     out: BinaryIO,
     warn: Callable[[str], None],
     progress: Callable[[str], None],
+    sampled: Callable[[Outcome], Iterator[Host]] | None = None,
 ) -> int:
     """Sample, print what was found, and give the exit status of a monitoring plugin."""
     fitting(options)
-    progress(f"Taking two samples, {options.interval:g} s apart ...")
+    if sampled is None:
+        progress(f"Taking two samples, {options.interval:g} s apart ...")
     outcome = Outcome(each_message_once(warn), progress)
-    judgement = judge(options, outcome)
+    judgement = judge(options, outcome, sampled)
     progress("")
     status = SEVERITIES[judgement.severity]
     if not status and outcome.errors:  # a table that broke off
@@ -221,7 +226,7 @@ USED = {
     "filter", "state", "port", "pid", "program", "user", "root", "source", "netns", "interval",
     "format",
     "columns", "color", "header", "ignore", "limit", "perfdata",
-    "host", "hosts", "inventory", "forks", "host_timeout", "engine",
+    "host", "hosts", "inventory", "forks", "host_timeout", "engine", "at", "record",
     "all", "programs", "wide", "resolve_timeout", "numeric_hosts", "numeric_ports", "numeric_users",
 }  # fmt: skip
 

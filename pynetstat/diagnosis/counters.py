@@ -52,12 +52,13 @@ class Counters:
     alone that ask for it.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, proc: Proc) -> None:
         self.outcome = Outcome()  # prints nothing: each rule says what it misses
-        self.proc = Proc(root, self.outcome.error)
+        self.proc = proc
+        proc.report = self.outcome.error
         self.values: dict[str, dict[str, int]] = {}
         self.problems: dict[str, str] = {}
-        self.portable = not LINUX and root == "/proc"
+        self.portable = not LINUX and proc.root == "/proc"
         if self.portable:
             self.enter_statistics()
         for name in () if self.portable else dict.fromkeys(FILES.values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 
 from ..kernel.decode import counters
 from ..kernel.proc import READ, Proc, reason
+from ..kernel.sockdiag import listener_limits
 from ..kernel.tcpinfo import Sample, attempts, tcp_info, tcp_sample
 from ..listing import Stop
 from ..options import LINUX, Options
@@ -25,7 +25,7 @@ from ..run import Run, unowned
 from ..table import Table
 from .counters import Counters
 from .place import HERE, Place
-from .program import Process, process
+from .program import Process, descriptors_allowed, descriptors_open, process
 from .rule import UNSEEN, Blind, Owner
 
 USUAL_TABLES = {253, 254, 255}  # default, main, local
@@ -53,7 +53,7 @@ class Host:
         self.processes: dict[int, Process] = {}
         self.lossy = False  # set by the rule about retransmissions
         self.start = time.monotonic()
-        self.before = Counters(options.root)
+        self.before = Counters(Proc(options.root))
         self.blind: str | None = None
         self.tables = self.own_tables(plan) if tables is None else tables
         own = self.proc.own
@@ -67,7 +67,7 @@ class Host:
         """Take the second sample."""
         self.last = self.sample()
         self.infos_span = self.last.taken - self.first.taken
-        self.after = Counters(self.proc.root)
+        self.after = Counters(Proc(self.proc.root))
         self.seconds = time.monotonic() - self.start
 
     def own_tables(self, plan: Plan) -> list[Table]:
@@ -235,15 +235,12 @@ class Host:
         return {port: (pid, program) for port, pid, program in rows}
 
     def files_allowed(self, pid: int | None) -> int | None:
-        """How many descriptors a process may have; None where that cannot be seen.
+        """How many descriptors a process may have; None where that cannot be seen."""
+        return None if pid is None else descriptors_allowed(self.proc, pid)
 
-        Max open files            1024                 524288               files
-        """
-        try:
-            found = re.search(r"^Max open files +(\d{1,18}) ", self.content(f"{pid}/limits"), re.M)
-        except Blind:
-            return None
-        return int(found[1]) if found else None
+    def listener_limits(self) -> dict[int, int]:
+        """How many connections may wait for each tcp listener, by its inode; see sockdiag.py."""
+        return listener_limits(self.proc)
 
     def listener(self, port: int) -> Owner:
         """The program that listens on a tcp port."""
@@ -308,11 +305,7 @@ class Host:
 
     def files_open(self, pid: int) -> int | None:
         """How many file descriptors a process has; None where that cannot be seen."""
-        path = self.proc.path(f"{pid}/fd")
-        try:
-            return os.stat(path).st_size or len(os.listdir(path))  # the size: since Linux 6.2
-        except OSError:
-            return None
+        return descriptors_open(self.proc, pid)
 
     # The counters
 

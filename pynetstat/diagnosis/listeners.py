@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..kernel.sockdiag import listener_limits
 from .connections import log_of
 from .host import Host
 from .rule import (
@@ -56,7 +55,7 @@ class Queue(NamedTuple):
 
 def queues(host: Host) -> list[Queue]:
     """The listeners for whom connections wait, the longest queue first."""
-    limits = listener_limits(host.proc)
+    limits = host.listener_limits()
     names = "pid program local_address local_port recv_q key"
     rows = host.rows(names, {"LISTEN"}, having="recv_q")
     later = host.later("recv_q", {"LISTEN"}) if rows else {}

@@ -55,6 +55,24 @@ def executable(proc: Proc, pid: int) -> str | None:
         return None
 
 
+def descriptors_open(proc: Proc, pid: int) -> int | None:
+    """How many file descriptors a process has; None where that cannot be seen."""
+    path = proc.path(f"{pid}/fd")
+    try:
+        return os.stat(path).st_size or len(os.listdir(path))  # the size: since Linux 6.2
+    except OSError:
+        return None
+
+
+def descriptors_allowed(proc: Proc, pid: int) -> int | None:
+    """How many it may have; None where that cannot be seen.
+
+    Max open files            1024                 524288               files
+    """
+    found = re.search(r"^Max open files +(\d{1,18}) ", process_file(proc, f"{pid}/limits"), re.M)
+    return int(found[1]) if found else None
+
+
 def script_of(line: str) -> str | None:
     """`python3 shop.py` of `/usr/bin/python3\\0-u\\0/srv/shop.py\\0--port\\08080\\0`; None where no
     script is run."""

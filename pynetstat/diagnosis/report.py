@@ -179,8 +179,13 @@ class Page:
         if any(host.given.netns for host in judgement.hosts):
             text += f" in {plural(len(judgement.hosts), 'network namespace')}"
         seconds = max((host.seconds for host in judgement.hosts), default=0.0)
-        text += f", in two samples within {seconds:.1f} s. A longer interval sees more:"
-        yield from self.wrapped(f"{text} `--interval 10`.", "")
+        past = judgement.hosts[0].given.at if judgement.hosts else None
+        if past:
+            text += f", in two rounds of a recording, {seconds:.1f} s apart."
+        else:
+            text += f", in two samples within {seconds:.1f} s. A longer interval sees more:"
+            text += " `--interval 10`."
+        yield from self.wrapped(text, "")
         for missing in outcome.incomplete():
             if missing["what"] == "owner":
                 text = f"{plural(missing['count'], 'socket')} of programs that are not known:"

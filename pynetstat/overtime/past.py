@@ -1,0 +1,494 @@
+"""--at and --events --from --to: what a recording tells of a moment, as if it were now."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, BinaryIO
+
+from .. import collectors, formats
+from ..collectors.linux.inet import TABLES, timer_text
+from ..collectors.linux.inet import TIMERS as TIMER_NAMES
+from ..kernel.proc import Proc, reason
+from ..listing import DETAILS, MORE_DETAILS, OWNED, Listing, Piece, Section, Stop
+from ..options import Misuse, Options
+from ..outcome import Outcome, ignore
+from ..plan import Plan
+from ..run import Frame, Run, filtered_pieces, print_rounds, put, tables_alone
+from ..stages.places import with_namespace
+from ..table import Table
+from .changes import MOVING, Change, changes_section
+from .events import OVER
+from .journal import Line, began_at, journal_names, lines_from, moment_text
+from .rows import Row, aged, key_of_row, read_row
+
+FOLDER = "/var/log/pynetstat"  # where --record says nothing else
+# The parts of a recording that have the rows of a listing
+PARTS = {
+    ("sockets", "inet"): "sockets",
+    **{("sockets", family): family for family in ("unix", "packet", "netlink", "vsock")},
+    ("interfaces", ""): "interfaces",
+    ("route", "inet"): "routes",
+    ("route", "inet6"): "routes6",
+}
+# Listings that are read of the files of a recording: routes where they are netstat's own text
+FILED = (("groups", ""), ("statistics", ""), ("route", "inet"), ("route", "inet6"))
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+ROOM = 5.0  # seconds by which a round may come late
+
+
+def asked_moment(text: str) -> float | None:
+    """Seconds since 1970 of `-20m`, `03:12`, `2026-11-26 03:12:30` or RFC 3339; None for anything
+    else. A time of day is the latest that has been."""
+    if match := re.fullmatch(r"-(\d{1,6})([smhd])", text.strip(), re.ASCII):
+        return time.time() - int(match[1]) * UNITS[match[2]]
+    try:
+        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text.strip(), re.ASCII):
+            of_day = datetime.strptime(text.strip(), "%H:%M:%S"[: 8 if text.count(":") > 1 else 5])
+            here = datetime.now()
+            found = here.replace(
+                hour=of_day.hour, minute=of_day.minute, second=of_day.second, microsecond=0
+            )
+            return (found if found <= here else found - timedelta(days=1)).timestamp()
+        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def needed_moment(option: str, text: str) -> float:
+    """Misuse for what is no moment."""
+    moment = asked_moment(text)
+    if moment is None:
+        raise Misuse(f"`{text}' is no moment; --{option} takes 03:12, -20m or 2026-11-26T03:12:00")
+    return moment
+
+
+class Recording:
+    """The files of a folder, or one of them."""
+
+    def __init__(self, folder: str, warn: Callable[[str], None], only: str | None = None) -> None:
+        self.folder, self.warn = folder, warn
+        try:
+            self.names = journal_names(folder) if only is None else [only]
+        except OSError as error:
+            more = "; --record DIR names the folder of a recording"
+            raise Stop(f"pynetstat: {folder}: {reason(error)}{more}") from error
+        if not self.names:
+            raise Stop(f"pynetstat: {folder}: there is no recording; `--record DIR' makes one")
+
+    def lines(self, start: float, end: float = float("inf")) -> Iterator[Line]:
+        """The lines from the last key line at or before `start` on, up to `end`."""
+        before = [name for name in self.names if began_at(name) <= start]
+        after = [name for name in self.names if start < began_at(name) <= end]
+        for name in (*before[-1:], *after):
+            for line in lines_from(os.path.join(self.folder, name), start, self.warn):
+                if line.moment > end:
+                    return
+                yield line
+
+    def at(self, moment: float) -> Past:
+        """The last round at or before a moment. Stop where nothing was recorded then."""
+        state = Past()
+        following = 0.0
+        for line in self.lines(moment):
+            if line.moment > moment:
+                following = line.moment
+                break
+            state.apply(line)
+        if not state.ts:
+            first = following or began_at(self.names[0])
+            raise Stop(f"pynetstat: {self.folder}: the recording begins at {moment_text(first)}")
+        if moment - state.moment > 2 * state.interval + ROOM and moment != float("inf"):
+            until = f"until {moment_text(following)}" if following else "since then"
+            raise Stop(
+                f"pynetstat: {self.folder}: nothing was recorded at {moment_text(moment)}; the last"
+                f" round before it is of {moment_text(state.moment)}, the next one {until[6:]}"
+                if following
+                else f"pynetstat: {self.folder}: nothing was recorded at {moment_text(moment)};"
+                f" the last round is of {moment_text(state.moment)}"
+            )
+        return state
+
+
+class Past:
+    """All rows and files of one round: those of each number with their part, and when what runs
+    in them was written."""
+
+    def __init__(self) -> None:
+        self.ts, self.moment, self.interval = "", 0.0, 0.0
+        self.rows: dict[int, tuple[str, Row, float]] = {}
+        self.files: dict[str, str | None] = {}
+        self.incomplete: list[dict[str, Any]] = []
+
+    def apply(self, line: Line) -> None:
+        self.ts, self.moment, self.interval = line.ts, line.moment, line.interval
+        self.incomplete = line.incomplete
+        if line.key:
+            self.rows, self.files = {}, {}
+        for row in line.opened:
+            number, part = row.pop("n"), row.pop("in")
+            self.rows[number] = part, row, line.moment
+        for change in line.changed:
+            number = change.pop("n")
+            if number in self.rows:
+                self.rows[number] = changed_row(self.rows[number], change, line.moment)
+        for number in line.closed:
+            self.rows.pop(number, None)
+        self.files |= line.files
+
+    def part(self, name: str) -> list[Row]:
+        """The rows of a part as they are at this moment."""
+        return [
+            read_row(aged(row, (self.moment - seen) * 1000))
+            for part, row, seen in self.rows.values()
+            if part == name
+        ]
+
+
+def changed_row(old: tuple[str, Row, float], change: Row, moment: float) -> tuple[str, Row, float]:
+    """A row with the fields of a change. What runs by itself is written together."""
+    from .rows import RUNNING
+
+    part, row, seen = old
+    new = {name: value for name, value in {**row, **change}.items() if value is not None}
+    return part, new, seen if change.keys().isdisjoint(RUNNING) else moment
+
+
+class PastProc(Proc):
+    """The small files of a recording, as if they lay under /proc."""
+
+    def __init__(self, past: Past, report: Callable[[str, OSError], None] | None = None) -> None:
+        super().__init__("/proc", report)
+        self.past = past
+
+    @property
+    def own(self) -> bool:
+        return False
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    def text_of(self, name: str) -> str:
+        text = self.past.files.get(name)
+        if text is None:
+            raise FileNotFoundError(errno.ENOENT, "it is not recorded", self.path(name))
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+    def blocks(self, name: str, size: int = 0, most: int = 0) -> Iterator[str]:
+        text = self.text_of(name)
+        return iter([text] if text else [])
+
+    def read(self, name: str) -> str:
+        return self.text_of(name)
+
+    def pids(self) -> list[str]:
+        return []
+
+
+class PastRun(Run):
+    """The steps of a plan over the rows of a past moment."""
+
+    def __init__(self, plan: Plan, past: Past, outcome: Outcome) -> None:
+        super().__init__(plan, PastProc(past, outcome.error), outcome)
+        self.past = past
+        parts = {id(collectors.find_listing(*key)): part for key, part in PARTS.items()}
+        filed = [id(collectors.find_listing(*key)) for key in FILED]
+        self.listings: list[Listing] = []
+        for listing in plan.listings:
+            part = parts.get(id(listing))
+            if id(listing) in filed and (part is None or not self.options.structured):
+                self.listings.append(listing)
+            elif part:
+                self.listings.append(self.recorded(listing, part))
+            elif self.options.explicit:
+                raise Stop(f"pynetstat: a recording has no {listing.name}")
+        plan.listings = self.listings
+
+    def recorded(self, listing: Listing, part: str) -> Listing:
+        listing = listing._replace(collect=partial(self.collect, listing, part), owned=True)
+        if self.options.netns == "all":
+            return listing._replace(columns=partial(with_namespace, listing))
+        return listing
+
+    def gather(self, number: int = 1) -> Iterator[Section]:
+        for missing in self.past.incomplete:
+            self.outcome.unseen(missing["what"], missing["reason"], missing["count"])
+        if self.options.count_by:
+            yield self.counts()
+            return
+        for listing in self.listings:
+            yield Section(listing, self.counted(self.ordered(listing, self.rows(listing))))
+
+    def collect(self, listing: Listing, part: str, *_: Any) -> Iterator[Piece]:
+        yield Table(listing.record, 0)
+        rows = self.of_namespace(self.past.part(part))
+        if part == "sockets":
+            groups = [
+                [row for row in rows if row["proto"] == TABLES[name].label + version]
+                for name in self.options.protocols
+                if name in TABLES
+                for version in self.options.versions
+            ]
+        else:
+            groups = [rows]
+        for group in groups:
+            chosen = [row for row in group if self.options.all or self.wanted(part, row)]
+            if chosen:
+                yield past_table(listing.record, part, chosen, self.options)
+
+    def of_namespace(self, rows: list[Row]) -> list[Row]:
+        """The rows of the namespaces that were asked for; of the recorder's own, unless others
+        were."""
+        wanted = self.options.netns
+        if wanted and not any("netns" in row for _, row, _ in self.past.rows.values()):
+            raise Stop("pynetstat: other namespaces are not recorded; that takes --netns all")
+        if wanted == "all":
+            return rows
+        return [row for row in rows if (row.get("netns") or None) == wanted]
+
+    def wanted(self, part: str, row: Row) -> bool:
+        """netstat's own choice of rows: those that do not listen, or those that do (-l)."""
+        if part == "sockets":
+            tcp = row["proto"].startswith("tcp")
+            listens = not (row["remote_port"] if tcp else row["remote_address"].strip("0.:"))
+        elif part in ("unix", "vsock"):
+            listens = row.get("state") in ("LISTENING", "LISTEN")
+        elif part == "interfaces":
+            return bool(row.get("bits", 1) & 1)  # those that are up
+        else:
+            return True
+        return listens == self.options.listening
+
+
+def past_table(record: Any, part: str, rows: list[Row], options: Options) -> Table:
+    """Rows as a table of their listing. What was not asked for is not known."""
+    names = dict.fromkeys((*record._fields, *(name for row in rows for name in row)))
+    hidden: set[str] = set()
+    if not options.details:
+        hidden |= {*DETAILS, *MORE_DETAILS}
+    if not options.programs:
+        hidden |= OWNED
+    table = Table(record, len(rows))
+    for name in names:
+        if name not in hidden:
+            table.fields[name] = [row.get(name) for row in rows]
+    if part == "sockets":
+        table.fields["timer_text"] = [row.get("timer") and past_timer(row) for row in rows]
+        if not options.structured:  # netstat's text has no interface with an address
+            for name in ("local_address", "remote_address"):
+                table.fields[name] = [text.partition("%")[0] for text in table[name]]
+    table.fields["owner"] = [
+        f"{row['pid']}/{row.get('program', '')}"[:19] if "pid" in row else None for row in rows
+    ]
+    return table
+
+
+def past_timer(row: Row) -> str:
+    timer, label = row["timer"], row["proto"].removesuffix("6")
+    protocol = next(one for one in TABLES.values() if one.label == label)
+    known = timer.name in TIMER_NAMES
+    kind = TIMER_NAMES.index(timer.name) if known else int(timer.name.removeprefix("unkn-"))
+    return timer_text(protocol, kind, timer.expires_ms // 10, timer.retransmits, timer.probes)
+
+
+# What is printed
+
+
+def recording_of(options: Options, warn: Callable[[str], None]) -> tuple[Recording, float]:
+    """The recording that was asked for, and the moment in it."""
+    text = str(options.at)
+    moment = asked_moment(text)
+    if moment is not None:
+        return Recording(options.record or FOLDER, warn), moment
+    folder, name = os.path.split(text)
+    if os.path.isdir(text):
+        return Recording(text, warn), float("inf")
+    if os.path.exists(text):
+        with suppress(AssertionError):
+            began_at(name)
+            return Recording(folder or ".", warn, only=name), float("inf")
+        raise Stop(f"pynetstat: {text}: this is no file of a recording")
+    raise Misuse(
+        f"`{text}' is no moment and no file; --at takes 03:12, -20m, 2026-11-26T03:12:00, or a file"
+        " of a recording"
+    )
+
+
+def past_of(options: Options, warn: Callable[[str], None]) -> tuple[Recording, Past]:
+    """The round that was asked for. A damaged line has no rows."""
+    recording, moment = recording_of(options, warn)
+    return recording, recording.at(moment)
+
+
+def plain_options(options: Options) -> Options:
+    """The options without those that say where the rows come from."""
+    return options.replace(at=None, record=None, since=None, until=None)
+
+
+def show_past(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
+) -> int:
+    """Print what was asked for as it was; the exit status."""
+    Plan(options)  # what makes no sense is said of the options as they were given
+    outcome = Outcome(warn, progress)
+    _, past = past_of(options, warn)
+    warn(f"(As recorded at {past.ts}.)")
+    try:
+        return print_rounds(PastRun(Plan(plain_options(options)), past, outcome), out)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Stop(
+            f"pynetstat: the recording is damaged: {type(error).__name__} {error}"
+        ) from error
+
+
+def show_past_events(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
+) -> int:
+    """Print what opened, closed and changed between two moments; the exit status."""
+    Plan(options)  # what makes no sense is said of the options as they were given
+    start = needed_moment("from", options.since) if options.since else 0.0
+    end = needed_moment("to", options.until) if options.until else float("inf")
+    if start > end:
+        raise Misuse(f"--from {options.since} is later than --to {options.until}")
+    recording = Recording(options.record or FOLDER, warn)
+    outcome = Outcome(warn, progress)
+    plan = Plan(plain_options(options).replace(events=False, format="records", header=True))
+    shown = options.replace(columns=())
+    render = formats.find_renderer(shown)
+    frame = Frame(1, "", set())
+    extra = (frame,) if options.format in formats.STRUCTURED else ()
+    for changes in PastEvents(plan, outcome).between(recording, start, end):
+        for piece in render([changes_section(changes, plan.listings)], shown, list, *extra):
+            put(out, piece)
+    put(out, flush=True)
+    return outcome.exit_status()
+
+
+class PastEvents:
+    """What happens from each line of a recording to the next.
+
+    A row that the next round has again was not closed: the kernel leaves rows out of its list
+    where many close at a time.
+    """
+
+    def __init__(self, plan: Plan, outcome: Outcome) -> None:
+        self.state = Past()
+        self.run = PastRun(plan, self.state, outcome)
+        self.parts = {part: find for part, find in self.listings(plan)}
+        self.gone: dict[Any, tuple[str, str, Row]] = {}
+
+    def listings(self, plan: Plan) -> Iterator[tuple[str, Listing]]:
+        for key, part in PARTS.items():
+            name = collectors.find_listing(*key)
+            for listing in plan.listings:
+                if listing.record is name.record and listing.name == name.name:
+                    yield part, listing
+                    break
+
+    def between(self, recording: Recording, start: float, end: float) -> Iterator[list[Change]]:
+        for line in recording.lines(start, end):
+            if line.moment <= start or not self.state.ts:
+                self.state.apply(line)
+                continue
+            if found := list(self.step(line)):
+                yield found
+        if found := list(self.closed()):
+            yield found
+
+    def step(self, line: Line) -> Iterator[Change]:
+        before = dict(self.state.rows)
+        self.state.apply(line)
+        after = self.state.rows
+        numbers = (
+            {*before, *after}
+            if line.key
+            else {*line.closed, *(n for n in after if n not in before), *self.changed(before)}
+        )
+        old = {n: before[n] for n in numbers if n in before}
+        new = {n: after[n] for n in numbers if n in after}
+        pairs = [(old.get(n), new.get(n)) for n in sorted(numbers)]
+        if line.begins:
+            pairs = matched(before, after)
+        gone, self.gone = self.gone, {}
+        for was, is_ in pairs:
+            if is_ and not was:
+                key = key_of_row(is_[0], is_[1])
+                if key and key in gone:
+                    del gone[key]
+                    continue
+                yield from self.event("opened", line.ts, is_)
+            elif was and not is_:
+                key = key_of_row(was[0], was[1]) or (id(was),)
+                self.gone[key] = (was[0], line.ts, was[1])
+            elif was and is_ and was[1] is not is_[1]:
+                yield from self.event("changed", line.ts, is_, was)
+        yield from self.told(gone)
+
+    def changed(self, before: dict[int, Any]) -> Iterator[int]:
+        for number, row in self.state.rows.items():
+            if number in before and row is not before[number]:
+                yield number
+
+    def closed(self) -> Iterator[Change]:
+        yield from self.told(self.gone)
+
+    def told(self, gone: dict[Any, tuple[str, str, Row]]) -> Iterator[Change]:
+        for part, ts, row in gone.values():
+            yield from self.event("closed", ts, (part, row, 0.0))
+
+    def event(
+        self,
+        name: str,
+        ts: str,
+        now: tuple[str, Row, float],
+        before: tuple[str, Row, float] | None = None,
+    ) -> Iterator[Change]:
+        listing = self.parts.get(now[0])
+        if listing is None or now[1].get("state") in OVER:
+            return
+        if before:
+            names = {*now[1], *before[1]} - MOVING
+            if all(now[1].get(one) == before[1].get(one) for one in names):
+                return
+        found = self.records(listing, now)
+        previous = self.records(listing, before) if before and found else []
+        if found:
+            old = previous[0]._asdict() if previous else None
+            yield Change(name, ts, listing.name, found[0]._asdict(), old)
+
+    def records(self, listing: Listing, one: tuple[str, Row, float]) -> list[Any]:
+        """The row as a record, if the options choose it."""
+        rows = self.run.of_namespace([read_row(one[1])])
+        options = self.run.options
+        rows = [row for row in rows if options.all or self.run.wanted(one[0], row)]
+        if one[0] == "sockets":
+            labels = {TABLES[name].label for name in options.protocols if name in TABLES}
+            ends = {label + version for label in labels for version in options.versions}
+            rows = [row for row in rows if row["proto"] in ends]
+        if not rows:
+            return []
+        pieces: Any = iter([past_table(listing.record, one[0], rows, options)])
+        for part in (self.run.plan.early, self.run.plan.late):
+            pieces = filtered_pieces(pieces, part)
+        return [record for table in tables_alone(pieces) for record in table]
+
+
+def matched(before: dict[int, Any], after: dict[int, Any]) -> list[tuple[Any, Any]]:
+    """Rows of two recorders by what tells them apart, since each numbers its own."""
+    old = {(row[0], key_of_row(row[0], row[1]) or number): row for number, row in before.items()}
+    pairs = []
+    for number, row in after.items():
+        pairs.append((old.pop((row[0], key_of_row(row[0], row[1]) or number), None), row))
+    return [*pairs, *((row, None) for row in old.values())]

@@ -1,0 +1,202 @@
+"""--record: what is listed, again and again, into the files of a folder (journal.py)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count
+from typing import Any, BinaryIO
+
+from .. import collectors
+from ..diagnosis.counters import FILES as COUNTED
+from ..diagnosis.program import descriptors_allowed, descriptors_open, process
+from ..kernel.proc import Proc, reason
+from ..options import Misuse, Options
+from ..outcome import Outcome, ignore
+from ..plan import Plan
+from ..run import Run, now, rounds, tables_alone
+from .journal import Journal
+from .rows import TOLD_BY_TCP, Row, numbered_keys, rows_of_table, running, runs_on, RUNNING
+
+KEPT = "2d,500M"  # where --keep says nothing
+UNITS = {"m": 60, "h": 3600, "d": 86400, "k": 10**3, "M": 10**6, "G": 10**9}
+FAMILIES = ("unix", "packet", "netlink", "vsock")  # beside Internet sockets
+# Files that are kept as they are: listings and rules read them again
+FILES = (
+    *dict.fromkeys(COUNTED.values()),
+    *("net/arp", "net/dev", "net/route", "net/ipv6_route", "net/igmp", "net/igmp6"),
+    *("net/if_inet6", "net/sctp/snmp", "net/udp", "net/udp6"),
+    *("sys/net/ipv4/ip_local_port_range", "sys/net/ipv4/ip_local_reserved_ports"),
+    *("sys/net/ipv4/tcp_mem", "sys/net/ipv4/udp_mem", "sys/net/ipv4/tcp_max_tw_buckets"),
+    *("sys/net/ipv4/tcp_max_orphans", "sys/net/netfilter/nf_conntrack_count"),
+    "sys/net/netfilter/nf_conntrack_max",
+)
+LARGEST = 1 << 18  # bytes of such a file; a larger one is left out
+
+
+def show_recording(
+    options: Options,
+    out: BinaryIO,
+    warn: Callable[[str], None] = ignore,
+    progress: Callable[[str], None] = ignore,
+) -> int:
+    """Record until --count, or for ever; the exit status."""
+    Plan(options)  # what makes no sense is said of the options as they were given
+    seconds, size = kept(options.keep or KEPT)
+    journal = Journal(str(options.record), seconds, size)
+    recorder = Recorder(options)
+    stopped = ""
+    status = 0
+    repeated = options.replace(continuous=True, statistics=False)
+    try:
+        for _ in rounds(repeated):
+            moment = time.time()
+            line = recorder.look(journal.whole_next(moment))
+            try:
+                journal.write(line, moment)
+            except OSError as error:
+                if stopped != reason(error):
+                    warn(f"pynetstat: {journal.folder}: {reason(error)}; trying again each round")
+                stopped, status = reason(error), 1
+            else:
+                if stopped:
+                    warn(f"pynetstat: {journal.folder}: recording again")
+                stopped, status = "", 0
+    finally:
+        journal.close()
+    return status
+
+
+def kept(text: str) -> tuple[float, int]:
+    """How long recordings are kept, and how many bytes of them: `2d`, `500M` or `2d,500M`."""
+    limits: dict[bool, float] = {}
+    for word in text.split(","):
+        number, unit = word.strip()[:-1], word.strip()[-1:]
+        if not number.isdecimal() or not number.isascii() or unit not in UNITS or not int(number):
+            raise Misuse(f"`{word.strip()}' is no time and no size; --keep takes 2d, 12h, 500M, 2G")
+        limits[unit in "kMG"] = int(number) * UNITS[unit]
+    return limits.get(False, float("inf")), int(limits.get(True, 1 << 62))
+
+
+class Kept:
+    """A row as it was last written: its number, and when what runs in it was."""
+
+    __slots__ = ("number", "running", "row", "seen")
+
+    def __init__(self, number: int, row: Row, running: tuple[Any, ...], seen: float) -> None:
+        self.number, self.row, self.running, self.seen = number, row, running, seen
+
+
+class Recorder:
+    """Looks at everything, and tells what has changed since its last look."""
+
+    def __init__(self, options: Options) -> None:
+        numeric = dict.fromkeys(("numeric_hosts", "numeric_ports", "numeric_users"), True)
+        common: dict[str, Any] = {
+            "root": options.root, "source": options.source, "netns": options.netns,
+            "format": "records", "all": True, **numeric,
+        }  # fmt: skip
+        self.interval = options.interval
+        self.outcome = Outcome()
+        self.proc = Proc(options.root, self.outcome.error)
+        sockets = Options(families=("inet", "inet6"), timers=True, details=True, **common)
+        self.sockets = Plan(sockets)
+        self.sockets.options = self.sockets.options.replace(internals=TOLD_BY_TCP)
+        for family in FAMILIES:
+            self.sockets.listings.append(
+                collectors.find_listing("sockets", family, source=options.source)
+            )
+        self.others = {
+            "interfaces": Plan(Options(interfaces=True, **common)),
+            "routes": Plan(Options(route=True, families=("inet",), **common)),
+            "routes6": Plan(Options(route=True, families=("inet6",), **common)),
+        }
+        self.numbers = count(1)
+        self.known: dict[tuple[Any, ...], Kept] = {}
+        self.files: dict[str, str | None] = {}
+        self.begins = True
+
+    def look(self, whole: bool) -> dict[str, Any]:
+        """The line of this round; `whole`: with all rows, whether they have changed or not."""
+        self.outcome.begin_round()
+        ts, moment = now(), time.monotonic() * 1000
+        opened: list[Row] = []
+        changed: list[Row] = []
+        found: dict[tuple[Any, ...], Kept] = {}
+        for part, rows in self.parts():
+            for key, row in zip(numbered_keys(part, rows), rows):
+                old = self.known.pop(key, None)
+                runs = running(row)
+                if old is None or whole:
+                    number = old.number if old else next(self.numbers)
+                    found[key] = Kept(number, row, runs, moment)
+                    opened.append({"n": number, "in": part, **row})
+                    continue
+                found[key] = old
+                if change := changes_of(old, row, runs, moment):
+                    changed.append({"n": old.number, **change})
+        closed = [one.number for one in self.known.values()]
+        self.known = found
+        files = {name: self.file(name) for name in FILES}
+        line = {
+            "ts": ts,
+            "key": whole,
+            "begins": self.begins,
+            "interval": self.interval,
+            "opened": opened,
+            "changed": changed,
+            "closed": [] if whole else closed,
+            "files": {
+                name: text for name, text in files.items() if whole or text != self.files[name]
+            },
+            "incomplete": self.outcome.incomplete(),
+        }
+        self.files, self.begins = files, False
+        return line
+
+    def parts(self) -> Iterator[tuple[str, list[Row]]]:
+        """Each part of a recording with its rows."""
+        run = Run(self.sockets, self.proc, self.outcome)
+        pids: set[int] = set()
+        for listing, tables in run.gather():
+            rows = [row for table in tables_alone(tables) for row in rows_of_table(table)]
+            if listing.name == "sockets":
+                pids = {row["pid"] for row in rows if "pid" in row}
+            yield listing.name, rows
+        yield "processes", [process_row(self.proc, pid) for pid in sorted(pids)]
+        for part, plan in self.others.items():
+            self.outcome.ended = False
+            for _, tables in Run(plan, self.proc, self.outcome).gather():
+                yield part, [row for table in tables_alone(tables) for row in rows_of_table(table)]
+
+    def file(self, name: str) -> str | None:
+        with suppress(OSError):
+            text = "".join(self.proc.blocks(name, most=LARGEST))
+            return text.encode("latin-1").decode("utf-8", "surrogateescape")
+        return None
+
+
+def changes_of(old: Kept, row: Row, runs: tuple[Any, ...], moment: float) -> Row:
+    """The fields that are not as they were last written; None for those that are gone. What runs
+    by itself is written together, where it does not run on as before."""
+    change: Row = {}
+    if not runs_on(old.running, runs, moment - old.seen):
+        change = {name: row.get(name) for name in RUNNING if name in row or name in old.row}
+        old.running, old.seen = runs, moment
+    if row != old.row:
+        for name in {**old.row, **row}:
+            if name not in RUNNING and old.row.get(name) != row.get(name):
+                change[name] = row.get(name)
+        old.row = row
+    return change
+
+
+def process_row(proc: Proc, pid: int) -> Row:
+    """What the rules of --diagnose ask of a program."""
+    row = process(proc, pid)._asdict() | {
+        "pid": pid,
+        "descriptors": descriptors_open(proc, pid),
+        "descriptors_allowed": descriptors_allowed(proc, pid),
+    }
+    return {name: value for name, value in row.items() if value is not None}
