@@ -139,6 +139,9 @@ class Options:
     dump_users: bool = False  # the same with users, where no connection is half-open
     dump_timers: bool = False  # and with timers
     condition: object = None  # what the kernel can check of the filter
+    recorded: dict[str, Any] | None = (
+        None  # with --at: when, where and by whom the rows were read, as JSON has it
+    )
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - Options.__annotations__.keys()

@@ -213,7 +213,7 @@ def unread_kind(host: Host, row: Row, waiting: int, limits: Limits) -> str:
     received = host.info_grown(row[-1], "bytes_received")
     if silent is None or received is None:  # /proc alone: as much as in the first sample
         return "stuck" if waiting == row[2] else ""
-    before, after = host.first.recv_q(row[-1]) or 0, host.last.recv_q(row[-1]) or 0
+    before, after = host.queued(row[-1])
     read = before - after + received
     if not before or not after:
         return ""
@@ -434,8 +434,7 @@ UNACKNOWLEDGED_DATA = Rule(
 
 def loss_of_one(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     host.must_tell_infos()
-    nothing = bytes(4)
-    lossy = {key for key, data in host.last.infos.items() if data[100:104] != nothing}
+    lossy = host.repeating()
     names = "pid program remote_address remote_port key"
     rows = host.rows(names, {"ESTABLISHED", "CLOSE_WAIT"})
     addresses = {row[2] for row in rows if row[4] in lossy}

@@ -29,6 +29,7 @@ from .program import Process, descriptors_allowed, descriptors_open, process
 from .rule import UNSEEN, Blind, Owner
 
 USUAL_TABLES = {253, 254, 255}  # default, main, local
+TOTAL_RETRANS = slice(100, 104)  # of struct tcp_info: without decoding, 100,000 take 10 ms
 DISCARDING = ("blackhole", "unreachable", "prohibit")
 
 
@@ -264,6 +265,16 @@ class Host:
             return None
         first = self.first.infos.get(inode)
         return max(last - ((tcp_info(first, name) or 0) if first is not None else 0), 0)
+
+    def queued(self, inode: Any) -> tuple[int, int]:
+        """The bytes that waited to be read in both samples."""
+        return self.first.recv_q(inode) or 0, self.last.recv_q(inode) or 0
+
+    def repeating(self) -> set[Any]:
+        """The connections that ever sent a segment again."""
+        nothing = bytes(4)
+        infos = self.last.infos.items()
+        return {key for key, data in infos if data[TOTAL_RETRANS] != nothing}
 
     @cached_property
     def sent_again(self) -> tuple[int, int]:

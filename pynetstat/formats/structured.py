@@ -64,6 +64,7 @@ def document(
     }
     stamp = str(envelope["generated_at"])
     envelope["generated_at"] = f"{stamp[:-2]}:{stamp[-2:]}"  # RFC 3339: +01:00
+    envelope |= options.recorded or {}
     yield json.dumps(envelope)[:-1].encode()
     name = ""
     for listing, tables in sections:

@@ -107,16 +107,15 @@ class Journal:
             self.lock = -1
 
     def remove_old(self, moment: float) -> None:
-        """The file that is written stays."""
+        """A file ends where the next one begins; the one that is written stays."""
         with suppress(OSError):
-            paths = [os.path.join(self.folder, name) for name in journal_names(self.folder)][:-1]
-            known = [os.lstat(path) for path in paths]
-            total = sum(one.st_size for one in known) + os.fstat(self.handle).st_size
-            for path, one in zip(paths, known):
-                if moment - one.st_mtime <= self.seconds and total <= self.size:
+            names = journal_names(self.folder)
+            sizes = [os.lstat(os.path.join(self.folder, name)).st_size for name in names]
+            for name, following, size in zip(names, names[1:], sizes):
+                if moment - began_at(following) <= self.seconds and sum(sizes) <= self.size:
                     break
-                os.unlink(path)
-                total -= one.st_size
+                os.unlink(os.path.join(self.folder, name))
+                sizes = sizes[1:]
 
 
 def lock_file(handle: int) -> None:
@@ -184,6 +183,7 @@ class Line:
             self.closed: list[int] = list(found["closed"])
             self.files: dict[str, str] = dict(found["files"])
             self.incomplete: list[dict[str, Any]] = list(found["incomplete"])
+            self.host, self.privileged = str(found["host"]), bool(found["privileged"])
             fine = all(type(row["n"]) is int for row in (*self.opened, *self.changed))
             fine = fine and all(type(row["in"]) is str for row in self.opened)
             fine = fine and all(type(number) is int for number in self.closed)

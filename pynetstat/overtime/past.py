@@ -7,20 +7,20 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, BinaryIO
 
 from .. import collectors, formats
-from ..collectors.linux.inet import TABLES, timer_text
+from ..collectors.linux.inet import TABLES, Waiting, timer_text
 from ..collectors.linux.inet import TIMERS as TIMER_NAMES
 from ..kernel.proc import Proc, reason
 from ..listing import DETAILS, MORE_DETAILS, OWNED, Listing, Piece, Section, Stop
 from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
-from ..run import Frame, Run, filtered_pieces, print_rounds, put, tables_alone
+from ..run import Frame, Run, filtered_pieces, print_rounds, put, tables_alone, unowned
 from ..stages.places import with_namespace
 from ..table import Table
 from .changes import MOVING, Change, changes_section
@@ -39,6 +39,7 @@ PARTS = {
 }
 # Listings that are read of the files of a recording: routes where they are netstat's own text
 FILED = (("groups", ""), ("statistics", ""), ("route", "inet"), ("route", "inet6"))
+RECORDED = ("tcp", "udp", "udplite", "raw")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 ROOM = 5.0  # seconds by which a round may come late
 
@@ -122,13 +123,14 @@ class Past:
 
     def __init__(self) -> None:
         self.ts, self.moment, self.interval = "", 0.0, 0.0
+        self.host, self.privileged = "", False
         self.rows: dict[int, tuple[str, Row, float]] = {}
         self.files: dict[str, str | None] = {}
         self.incomplete: list[dict[str, Any]] = []
 
     def apply(self, line: Line) -> None:
         self.ts, self.moment, self.interval = line.ts, line.moment, line.interval
-        self.incomplete = line.incomplete
+        self.host, self.privileged, self.incomplete = line.host, line.privileged, line.incomplete
         if line.key:
             self.rows, self.files = {}, {}
         for row in line.opened:
@@ -141,6 +143,12 @@ class Past:
         for number in line.closed:
             self.rows.pop(number, None)
         self.files |= line.files
+
+    @property
+    def envelope(self) -> Row:
+        """What a document of JSON says of it."""
+        ts = f"{self.ts[:19]}{self.ts[-6:]}"  # to the second, as elsewhere
+        return {"generated_at": ts, "host": self.host, "privileged": self.privileged}
 
     def part(self, name: str) -> list[Row]:
         """The rows of a part as they are at this moment."""
@@ -196,12 +204,17 @@ class PastRun(Run):
 
     def __init__(self, plan: Plan, past: Past, outcome: Outcome) -> None:
         super().__init__(plan, PastProc(past, outcome.error), outcome)
+        self.options = self.options.replace(recorded=past.envelope)
         self.past = past
         parts = {id(collectors.find_listing(*key)): part for key, part in PARTS.items()}
         filed = [id(collectors.find_listing(*key)) for key in FILED]
         self.listings: list[Listing] = []
         for listing in plan.listings:
             part = parts.get(id(listing))
+            if part == "sockets":
+                for name in ("sctp", "icmp"):
+                    if getattr(self.options, name):
+                        raise Stop(f"pynetstat: a recording has no sockets of {name}")
             if id(listing) in filed and (part is None or not self.options.structured):
                 self.listings.append(listing)
             elif part:
@@ -217,8 +230,14 @@ class PastRun(Run):
         return listing
 
     def gather(self, number: int = 1) -> Iterator[Section]:
+        rows = self.past.rows.values()
+        if self.options.netns and not any("netns" in row for _, row, _ in rows):
+            raise Stop("pynetstat: other namespaces are not recorded; that takes --netns all")
         for missing in self.past.incomplete:
-            self.outcome.unseen(missing["what"], missing["reason"], missing["count"])
+            if missing["what"] != "owner":
+                self.outcome.unseen(missing["what"], missing["reason"], missing["count"])
+            elif self.options.programs and self.options.structured:
+                self.outcome.owner_reasons = [missing["reason"]]
         if self.options.count_by:
             yield self.counts()
             return
@@ -232,7 +251,7 @@ class PastRun(Run):
             groups = [
                 [row for row in rows if row["proto"] == TABLES[name].label + version]
                 for name in self.options.protocols
-                if name in TABLES
+                if name in RECORDED
                 for version in self.options.versions
             ]
         else:
@@ -240,14 +259,15 @@ class PastRun(Run):
         for group in groups:
             chosen = [row for row in group if self.options.all or self.wanted(part, row)]
             if chosen:
-                yield past_table(listing.record, part, chosen, self.options)
+                table = past_table(listing.record, part, chosen, self.options)
+                if self.options.programs and self.options.structured and "inode" in table.fields:
+                    self.outcome.unowned += unowned(table)
+                yield table
 
     def of_namespace(self, rows: list[Row]) -> list[Row]:
         """The rows of the namespaces that were asked for; of the recorder's own, unless others
         were."""
         wanted = self.options.netns
-        if wanted and not any("netns" in row for _, row, _ in self.past.rows.values()):
-            raise Stop("pynetstat: other namespaces are not recorded; that takes --netns all")
         if wanted == "all":
             return rows
         return [row for row in rows if (row.get("netns") or None) == wanted]
@@ -279,6 +299,9 @@ def past_table(record: Any, part: str, rows: list[Row], options: Options) -> Tab
         if name not in hidden:
             table.fields[name] = [row.get(name) for row in rows]
     if part == "sockets":
+        if not options.programs:
+            waits = [row.get("listener") for row in rows]
+            table.fields["listener"] = [one and Waiting(one.inode) for one in waits]
         table.fields["timer_text"] = [row.get("timer") and past_timer(row) for row in rows]
         if not options.structured:  # netstat's text has no interface with an address
             for name in ("local_address", "remote_address"):
@@ -331,6 +354,18 @@ def plain_options(options: Options) -> Options:
     return options.replace(at=None, record=None, since=None, until=None)
 
 
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Stop where a row has what no recorder writes."""
+    try:
+        yield
+    except Misuse:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"it is damaged ({type(error).__name__}: {error})"
+        raise Stop(f"pynetstat: the recording cannot be read: {why}") from error
+
+
 def show_past(
     options: Options,
     out: BinaryIO,
@@ -369,9 +404,10 @@ def show_past_events(
     render = formats.find_renderer(shown)
     frame = Frame(1, "", set())
     extra = (frame,) if options.format in formats.STRUCTURED else ()
-    for changes in PastEvents(plan, outcome).between(recording, start, end):
-        for piece in render([changes_section(changes, plan.listings)], shown, list, *extra):
-            put(out, piece)
+    with damage_told():
+        for changes in PastEvents(plan, outcome).between(recording, start, end):
+            for piece in render([changes_section(changes, plan.listings)], shown, list, *extra):
+                put(out, piece)
     put(out, flush=True)
     return outcome.exit_status()
 
@@ -386,7 +422,7 @@ class PastEvents:
     def __init__(self, plan: Plan, outcome: Outcome) -> None:
         self.state = Past()
         self.run = PastRun(plan, self.state, outcome)
-        self.parts = {part: find for part, find in self.listings(plan)}
+        self.parts = dict(self.listings(plan))
         self.gone: dict[Any, tuple[str, str, Row]] = {}
 
     def listings(self, plan: Plan) -> Iterator[tuple[str, Listing]]:
@@ -459,7 +495,7 @@ class PastEvents:
         if listing is None or now[1].get("state") in OVER:
             return
         if before:
-            names = {*now[1], *before[1]} - MOVING
+            names = set(listing.record._fields) - MOVING
             if all(now[1].get(one) == before[1].get(one) for one in names):
                 return
         found = self.records(listing, now)
@@ -474,7 +510,7 @@ class PastEvents:
         options = self.run.options
         rows = [row for row in rows if options.all or self.run.wanted(one[0], row)]
         if one[0] == "sockets":
-            labels = {TABLES[name].label for name in options.protocols if name in TABLES}
+            labels = {TABLES[name].label for name in options.protocols if name in RECORDED}
             ends = {label + version for label in labels for version in options.versions}
             rows = [row for row in rows if row["proto"] in ends]
         if not rows:

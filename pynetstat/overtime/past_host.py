@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO
@@ -15,12 +15,11 @@ from ..diagnosis.place import Place
 from ..diagnosis.program import Process
 from ..diagnosis.rule import Blind
 from ..kernel.proc import Proc
-from ..listing import Stop
 from ..options import Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..table import Table
-from .past import Past, PastProc, PastRun, plain_options, recording_of
+from .past import Past, PastProc, PastRun, damage_told, plain_options, recording_of
 from .rows import Row
 
 # Fields of TCP as the rules call them, where a recording has another name
@@ -96,6 +95,13 @@ class PastHost(Host):
         first = self.infos[0].get(inode, {}).get(NAMES.get(name, name))
         return max(last - (first or 0), 0)
 
+    def queued(self, inode: Any) -> tuple[int, int]:
+        first, last = (infos.get(inode, {}).get("recv_q", 0) for infos in self.infos)
+        return first, last
+
+    def repeating(self) -> set[Any]:
+        return {inode for inode, row in self.infos[1].items() if row.get("total_retrans")}
+
     def listener_limits(self) -> dict[int, int]:
         rows = (row for row in self.sampled.part("sockets") if "backlog" in row)
         return {row["inode"]: row["backlog"] for row in rows if "inode" in row}
@@ -121,11 +127,8 @@ class PastHost(Host):
 
 def infos_by_inode(past: Past) -> dict[int, Row]:
     """The recorded numbers of TCP of each connection that a program holds."""
-    return {
-        row["inode"]: row
-        for _, row, _ in past.rows.values()
-        if row.get("inode") and "rtt_us" in row
-    }
+    rows = past.part("sockets")
+    return {row["inode"]: row for row in rows if row.get("inode") and "rtt_us" in row}
 
 
 def show_past_diagnosis(
@@ -142,4 +145,5 @@ def show_past_diagnosis(
     def hosts(outcome: Outcome) -> Iterator[Host]:
         yield PastHost(options, outcome, before, after)
 
-    return show_diagnosis(options, out, warn, progress, hosts)
+    with damage_told():
+        return show_diagnosis(options, out, warn, progress, hosts)

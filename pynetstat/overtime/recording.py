@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,12 +13,13 @@ from .. import collectors
 from ..diagnosis.counters import FILES as COUNTED
 from ..diagnosis.program import descriptors_allowed, descriptors_open, process
 from ..kernel.proc import Proc, reason
+from ..kernel.rights import sees_every_process
 from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Run, now, rounds, tables_alone
 from .journal import Journal
-from .rows import TOLD_BY_TCP, Row, numbered_keys, rows_of_table, running, runs_on, RUNNING
+from .rows import RUNNING, TOLD_BY_TCP, Row, numbered_keys, rows_of_table, running, runs_on
 
 KEPT = "2d,500M"  # where --keep says nothing
 UNITS = {"m": 60, "h": 3600, "d": 86400, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -82,7 +84,7 @@ def kept(text: str) -> tuple[float, int]:
 class Kept:
     """A row as it was last written: its number, and when what runs in it was."""
 
-    __slots__ = ("number", "running", "row", "seen")
+    __slots__ = ("number", "row", "running", "seen")
 
     def __init__(self, number: int, row: Row, running: tuple[Any, ...], seen: float) -> None:
         self.number, self.row, self.running, self.seen = number, row, running, seen
@@ -97,7 +99,7 @@ class Recorder:
             "root": options.root, "source": options.source, "netns": options.netns,
             "format": "records", "all": True, **numeric,
         }  # fmt: skip
-        self.interval = options.interval
+        self.interval, self.host = options.interval, os.uname().nodename
         self.outcome = Outcome()
         self.proc = Proc(options.root, self.outcome.error)
         sockets = Options(families=("inet", "inet6"), timers=True, details=True, **common)
@@ -144,6 +146,8 @@ class Recorder:
             "key": whole,
             "begins": self.begins,
             "interval": self.interval,
+            "host": self.host,
+            "privileged": sees_every_process(),
             "opened": opened,
             "changed": changed,
             "closed": [] if whole else closed,
