@@ -152,7 +152,7 @@ LISTED = (
     "-tuan", "-tuanp", "-tlnpeo", "-uln", "-xa", "-xlp", "-ia", "-iae", "-rn", "-rne", "-rn6",
     "-gn", "-s", "-s6", "-tan --json", "-xap --json", "-i --json", "-rn --json", "-gn --json",
     "-tanp --details --json", "-tan --count-by state", "-tan --format csv --columns all",
-    "-tanp --filter 'state = listen' --sort -local_port",
+    "-tanp --filter 'state listening' --sort -local_port",
 )  # fmt: skip
 SCENE = """
 import json, shlex, socket, subprocess, sys

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any
 
 from ..kernel.proc import reason
@@ -111,7 +112,7 @@ class Journal:
         with suppress(OSError):
             names = journal_names(self.folder)
             sizes = [os.lstat(os.path.join(self.folder, name)).st_size for name in names]
-            for name, following, size in zip(names, names[1:], sizes):
+            for name, following in pairwise(names):
                 if moment - began_at(following) <= self.seconds and sum(sizes) <= self.size:
                     break
                 os.unlink(os.path.join(self.folder, name))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, BinaryIO
 
 from .. import collectors, formats
@@ -21,6 +21,7 @@ from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Frame, Run, filtered_pieces, print_rounds, put, tables_alone, unowned
+from ..stages.details import Facts
 from ..stages.places import with_namespace
 from ..table import Table
 from .changes import MOVING, Change, changes_section
@@ -39,6 +40,8 @@ PARTS = {
 }
 # Listings that are read of the files of a recording: routes where they are netstat's own text
 FILED = (("groups", ""), ("statistics", ""), ("route", "inet"), ("route", "inet6"))
+KINDS_HELD = ("sockets", "unix", "packet", "netlink", "vsock")  # that programs hold
+NOTHING = {**dict.fromkeys((*MORE_DETAILS, "unit", "container", "pod")), "containers": []}
 RECORDED = ("tcp", "udp", "udplite", "raw")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 ROOM = 5.0  # seconds by which a round may come late
@@ -199,6 +202,22 @@ class PastProc(Proc):
         return []
 
 
+class PastFacts(Facts):
+    """What --details told of the programs of a past moment."""
+
+    def __init__(self, past: Past) -> None:
+        super().__init__(PastProc(past))
+        self.programs = {row["pid"]: row for row in past.part("processes")}
+
+    def read(self, pid: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.programs.get(pid, {}).get("details") or NOTHING
+        return found
+
+    def published_for(self, pid: int, program: str | None) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.programs.get(pid, {}).get("published_for")
+        return found
+
+
 class PastRun(Run):
     """The steps of a plan over the rows of a past moment."""
 
@@ -222,6 +241,10 @@ class PastRun(Run):
             elif self.options.explicit:
                 raise Stop(f"pynetstat: a recording has no {listing.name}")
         plan.listings = self.listings
+
+    @cached_property
+    def facts(self) -> PastFacts:
+        return PastFacts(self.past)
 
     def recorded(self, listing: Listing, part: str) -> Listing:
         listing = listing._replace(collect=partial(self.collect, listing, part), owned=True)
@@ -260,6 +283,8 @@ class PastRun(Run):
             chosen = [row for row in group if self.options.all or self.wanted(part, row)]
             if chosen:
                 table = past_table(listing.record, part, chosen, self.options)
+                if self.options.details and part in KINDS_HELD:
+                    self.facts.fill(table)
                 if self.options.programs and self.options.structured and "inode" in table.fields:
                     self.outcome.unowned += unowned(table)
                 yield table

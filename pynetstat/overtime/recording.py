@@ -18,8 +18,17 @@ from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Run, now, rounds, tables_alone
+from ..stages.details import Facts
 from .journal import Journal
-from .rows import RUNNING, TOLD_BY_TCP, Row, numbered_keys, rows_of_table, running, runs_on
+from .rows import (
+    RUNNING,
+    TOLD_BY_TCP,
+    Row,
+    numbered_keys,
+    rows_of_table,
+    runs_on,
+    written_value,
+)
 
 KEPT = "2d,500M"  # where --keep says nothing
 UNITS = {"m": 60, "h": 3600, "d": 86400, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -82,12 +91,12 @@ def kept(text: str) -> tuple[float, int]:
 
 
 class Kept:
-    """A row as it was last written: its number, and when what runs in it was."""
+    """A row as it was last written: its number, what runs in it by itself, and since when."""
 
-    __slots__ = ("number", "row", "running", "seen")
+    __slots__ = ("number", "row", "runs", "seen")
 
-    def __init__(self, number: int, row: Row, running: tuple[Any, ...], seen: float) -> None:
-        self.number, self.row, self.running, self.seen = number, row, running, seen
+    def __init__(self, number: int, row: Row, runs: Row, seen: float) -> None:
+        self.number, self.row, self.runs, self.seen = number, row, runs, seen
 
 
 class Recorder:
@@ -102,7 +111,7 @@ class Recorder:
         self.interval, self.host = options.interval, os.uname().nodename
         self.outcome = Outcome()
         self.proc = Proc(options.root, self.outcome.error)
-        sockets = Options(families=("inet", "inet6"), timers=True, details=True, **common)
+        sockets = Options(families=("inet", "inet6"), timers=True, programs=True, **common)
         self.sockets = Plan(sockets)
         self.sockets.options = self.sockets.options.replace(internals=TOLD_BY_TCP)
         for family in FAMILIES:
@@ -129,11 +138,11 @@ class Recorder:
         for part, rows in self.parts():
             for key, row in zip(numbered_keys(part, rows), rows):
                 old = self.known.pop(key, None)
-                runs = running(row)
+                runs = {name: row.pop(name) for name in RUNNING if name in row}
                 if old is None or whole:
                     number = old.number if old else next(self.numbers)
                     found[key] = Kept(number, row, runs, moment)
-                    opened.append({"n": number, "in": part, **row})
+                    opened.append({"n": number, "in": part, **row, **runs})
                     continue
                 found[key] = old
                 if change := changes_of(old, row, runs, moment):
@@ -162,17 +171,31 @@ class Recorder:
     def parts(self) -> Iterator[tuple[str, list[Row]]]:
         """Each part of a recording with its rows."""
         run = Run(self.sockets, self.proc, self.outcome)
-        pids: set[int] = set()
+        holders: dict[int, str | None] = {}
         for listing, tables in run.gather():
             rows = [row for table in tables_alone(tables) for row in rows_of_table(table)]
-            if listing.name == "sockets":
-                pids = {row["pid"] for row in rows if "pid" in row}
+            holders |= {
+                one["pid"]: one["program"] for row in rows for one in row.get("processes", ())
+            }
             yield listing.name, rows
-        yield "processes", [process_row(self.proc, pid) for pid in sorted(pids)]
+        facts = Facts(self.proc)
+        yield "processes", [self.process_row(facts, *one) for one in sorted(holders.items())]
         for part, plan in self.others.items():
             self.outcome.ended = False
             for _, tables in Run(plan, self.proc, self.outcome).gather():
                 yield part, [row for table in tables_alone(tables) for row in rows_of_table(table)]
+
+    def process_row(self, facts: Facts, pid: int, program: str | None) -> Row:
+        """What --details tells of a program, and what the rules of --diagnose ask."""
+        row = process(self.proc, pid)._asdict() | {
+            "pid": pid,
+            "program": program,
+            "descriptors": descriptors_open(self.proc, pid),
+            "descriptors_allowed": descriptors_allowed(self.proc, pid),
+            "details": facts.process(pid),
+            "published_for": facts.published_for(pid, program or ""),
+        }
+        return {name: written_value(one) for name, one in row.items() if one is not None}
 
     def file(self, name: str) -> str | None:
         with suppress(OSError):
@@ -181,26 +204,15 @@ class Recorder:
         return None
 
 
-def changes_of(old: Kept, row: Row, runs: tuple[Any, ...], moment: float) -> Row:
+def changes_of(old: Kept, row: Row, runs: Row, moment: float) -> Row:
     """The fields that are not as they were last written; None for those that are gone. What runs
     by itself is written together, where it does not run on as before."""
     change: Row = {}
-    if not runs_on(old.running, runs, moment - old.seen):
-        change = {name: row.get(name) for name in RUNNING if name in row or name in old.row}
-        old.running, old.seen = runs, moment
+    if not runs_on(old.runs, runs, moment - old.seen):
+        change = {name: runs.get(name) for name in {**old.runs, **runs}}
+        old.runs, old.seen = runs, moment
     if row != old.row:
-        for name in {**old.row, **row}:
-            if name not in RUNNING and old.row.get(name) != row.get(name):
-                change[name] = row.get(name)
+        names = [name for name in {**old.row, **row} if old.row.get(name) != row.get(name)]
+        change |= {name: row.get(name) for name in names}
         old.row = row
     return change
-
-
-def process_row(proc: Proc, pid: int) -> Row:
-    """What the rules of --diagnose ask of a program."""
-    row = process(proc, pid)._asdict() | {
-        "pid": pid,
-        "descriptors": descriptors_open(proc, pid),
-        "descriptors_allowed": descriptors_allowed(proc, pid),
-    }
-    return {name: value for name, value in row.items() if value is not None}

@@ -63,7 +63,11 @@ def written_column(column: Sequence[Any]) -> Sequence[Any]:
         return column
     if kinds <= {str, type(None)} and "".join(filter(None, set(column))).isascii():
         return column
-    return list(map(written_value, column))
+    try:
+        found = {value: written_value(value) for value in set(column)}
+    except TypeError:  # lists
+        return list(map(written_value, column))
+    return list(map(found.__getitem__, column))
 
 
 def written_value(value: Any) -> Any:
@@ -121,25 +125,18 @@ def read_row(row: Row) -> Row:
     return found
 
 
-def running(row: Row) -> tuple[Any, ...]:
-    """What runs by itself, apart from its present value, and its values in milliseconds."""
-    timer = row.get("timer") or {}
-    kind = (timer.get("name"), timer.get("retransmits"), timer.get("probes"))
-    return (*kind, -timer.get("expires_ms", 0), *(row.get(name, 0) for name in AGES))
-
-
-def runs_on(old: Sequence[Any], new: Sequence[Any], passed: float) -> bool:
-    """True if the values of before, `passed` milliseconds later, are those of now. A timer that
-    is off, or due, stays at 0."""
-    if old == new and not any(new[3:]):
+def runs_on(old: Row, new: Row, passed: float) -> bool:
+    """True if what ran before, `passed` milliseconds later, is what is now."""
+    if old == new and not any(map(new.get, AGES)):
         return True
-    if old[:3] != new[:3]:
+    then = aged(old, passed)
+    if any(abs(then.get(name, 0) - new.get(name, 0)) > TOLERANCE for name in AGES):
         return False
-    expected = (
-        min(old[3] + passed, 0) if old[3] else 0,
-        *(age and age + passed for age in old[4:]),
-    )
-    return all(abs(one - other) <= TOLERANCE for one, other in zip(expected, new[3:]))
+    one, other = then.get("timer"), new.get("timer")
+    if one is None or other is None:
+        return one is other
+    near = abs(one["expires_ms"] - other["expires_ms"]) <= TOLERANCE
+    return near and all(one[name] == other[name] for name in ("name", "retransmits", "probes"))
 
 
 def aged(row: Row, passed: float) -> Row:
