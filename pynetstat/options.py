@@ -139,7 +139,7 @@ class Options:
     dump_users: bool = False  # the same with users, where no connection is half-open
     dump_timers: bool = False  # and with timers
     condition: object = None  # what the kernel can check of the filter
-    recorded: dict[str, Any] | None = (
+    recorded: dict[str, object] | None = (
         None  # with --at: when, where and by whom the rows were read, as JSON has it
     )
 

@@ -421,8 +421,8 @@ SETTINGS = (
     Setting(
         AGAIN,
         "--record",
-        "Record everything into the files of this folder, every 10 seconds or --interval; with --at"
-        " and --from, the folder to read. Default for these: /var/log/pynetstat.",
+        "Record everything into the files of this folder, at every --interval. With --at or --from:"
+        " the folder to read, /var/log/pynetstat if not named.",
         "text",
         metavar="DIR",
         reach=OUTPUT,

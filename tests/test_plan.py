@@ -129,6 +129,7 @@ def test_every_option_of_ours_changes_something() -> None:
     elsewhere |= {"resolve_timeout", "table"}
     elsewhere |= {"netns", "details", "tcp_info", "memory", "rates"}  # of a live system
     elsewhere |= {"events", "save", "diff", "fail_on_change"}  # test_overtime.py
+    elsewhere |= {"record", "keep", "at", "since", "until"}  # test_recording.py
     elsewhere.add("watch")  # test_watch.py
     elsewhere |= {"host", "hosts", "inventory", "forks", "host_timeout", "engine"}  # test_hosts.py
     assert ours - elsewhere <= {*ALONE}, "give the new option a line in ALONE"

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -416,6 +418,20 @@ def test_moments() -> None:
         assert asked_moment(text) is None
 
 
+def test_the_commands_of_its_page(recording: Path) -> None:
+    page = (TOP / ".docs" / "recording.md").read_text("utf-8")
+    commands = re.findall(r"^pynetstat (--(?:at|events) .*)$", page, re.MULTILINE)
+    assert len(commands) == 9
+    begun = lines_of(recording)[0].moment
+    for command in commands:
+        words = shlex.split(command)
+        for option, time_of in (("--at", begun + 0.1), ("--from", begun), ("--to", begun + 1)):
+            if option in words:
+                words[words.index(option) + 1] = at(time_of)
+        done = ask("--record", str(recording), *words)
+        assert done.exit_code in ((0, 1, 2) if "--diagnose" in words else (0,)), done.stderr
+
+
 def test_mistakes(recording: Path, tmp_path: Path) -> None:
     def message(*words: str) -> tuple[int, str]:
         done = ask(*words)
@@ -436,6 +452,8 @@ def test_mistakes(recording: Path, tmp_path: Path) -> None:
     assert message("--at", folder, "-c")[0] == 2
     assert message("--at", folder, "--watch")[0] == 2
     assert message("--at", folder, "-t", "--tcp-info")[0] == 2
+    assert message("--at", folder, "-t", "--columns", "rto_us")[0] == 1
+    assert ask("--at", folder, "-tan", "--columns", "rtt_us,local_port").exit_code == 0
     assert message("--at", folder, "--sctp")[0] == 1
     assert message("--at", folder, "-A", "ax25")[0] == 1
     assert message("--at", folder, "--netns", "all")[0] == 1

@@ -151,7 +151,7 @@ def test_fields_are_completed_for_what_is_listed() -> None:
 
 def test_options_are_those_of_the_table() -> None:
     hints = typing.get_type_hints(Options)
-    decided = ("dump", "condition", "internals", "foreign", "tcp_states")  # by Plan
+    decided = ("dump", "condition", "internals", "foreign", "tcp_states", "recorded")  # by Plan
     for name in (*decided, "answering", "dump_timers", "dump_users"):
         del hints[name]
     kinds = {one.field: KINDS[one.kind] for one in SETTINGS if one.field in DEFAULTS}

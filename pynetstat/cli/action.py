@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 USAGE = "Usage: pynetstat [-r | -i | -g | -s | -M] [OPTIONS]    (pynetstat --help tells them all)"
 
-RECORDED_EVERY = 10.0  # seconds, where --interval says nothing
-
 
 def fields_of_words(words: Sequence[str], name: str) -> dict[str, Any]:
     """Every field with its value, as the words of a command line say it; SystemExit where they
@@ -44,8 +42,6 @@ def fields_of_words(words: Sequence[str], name: str) -> dict[str, Any]:
     except Misuse as misuse:
         warn(f"{name}: {misuse}")
         sys.exit(misused("diagnose" in reading.said))
-    if given["record"] and "interval" not in reading.said and given["at"] is given["since"] is None:
-        given["interval"] = RECORDED_EVERY
     return given
 
 

@@ -1,4 +1,4 @@
-"""The man pages, made from the option table, the topics of --help and .docs/differences.md.
+"""The man pages, made from the option table, the topics of --help and two documents.
 
 In a checkout: python -m pynetstat.cli.manpage
 """
@@ -15,7 +15,8 @@ from . import topics
 from .topics import HEADING, TERM, VERBATIM, Piece
 
 PACKAGE = Path(__file__).parents[1]
-DIFFERENCES = PACKAGE.parent / ".docs" / "differences.md"
+# Documents that the page has whole, by the heading that it gives them
+DOCUMENTS = {"RECORDING": "recording.md", "DIFFERENCES": "differences.md"}
 
 ABOUT = """
 pynetstat shows network connections, routing tables, interfaces, multicast groups and protocol
@@ -93,7 +94,9 @@ def page() -> Iterator[str]:
         yield f'.SH "{name}"'
         for word, meaning in entries:
             yield from page_entry(word, meaning)
-    yield from differences_section(DIFFERENCES.read_text("utf-8"))
+    for name, file in DOCUMENTS.items():
+        yield f".SH {name}"
+        yield from whole_document((PACKAGE.parent / ".docs" / file).read_text("utf-8"))
     yield '.SH "SEE ALSO"\n.BR pynetstat\\-diagnose (7),\n.BR netstat (8),\n.BR ss (8),'
     yield ".BR lsof (8),\n.BR proc (5)"
     yield ".SH COPYRIGHT\nThe pynetstat authors. MIT licence."
@@ -125,17 +128,24 @@ def written_pieces(pieces: Iterable[Piece]) -> Iterator[str]:
             yield f".PP\n{roff(text)}"
 
 
-def differences_section(markdown: str) -> Iterator[str]:
-    """The paragraphs and lists of the document, without its title."""
-    yield ".SH DIFFERENCES"
-    for block in markdown.split("\n\n")[1:]:
-        for part in re.split(r"^- ", block.strip(), flags=re.MULTILINE):
-            text = roff(" ".join(part.split()).replace("`", "").strip("*"))
-            if not text:
-                continue
-            bullet = block.startswith("- ")
-            title = block.startswith("**")
-            yield f'.SS "{text}"' if title else f".IP \\(bu 2\n{text}" if bullet else f".PP\n{text}"
+def whole_document(markdown: str) -> Iterator[str]:
+    """The headings, paragraphs, lists and examples of a document, without its title."""
+    for number, part in enumerate(re.split(r"^```.*\n", markdown, flags=re.MULTILINE)):
+        if number % 2:
+            yield f".PP\n.nf\n{roff(part.rstrip())}\n.fi"
+        else:
+            for block in part.split("\n\n")[0 if number else 1 :]:
+                yield from document_block(block.strip())
+
+
+def document_block(block: str) -> Iterator[str]:
+    """One paragraph, or all entries of a list."""
+    for part in re.split(r"^- ", block, flags=re.MULTILINE):
+        text = roff(" ".join(part.split()).replace("`", "").strip("*#").strip())
+        if not text:
+            continue
+        bullet, title = block.startswith("- "), block.startswith(("**", "## "))
+        yield f'.SS "{text}"' if title else f".IP \\(bu 2\n{text}" if bullet else f".PP\n{text}"
 
 
 PAGES = {"pynetstat.1": page, "pynetstat-diagnose.7": rules_page}

@@ -55,7 +55,7 @@ def document(
     sections: Iterable[Section], options: Options, incomplete: Incomplete
 ) -> Iterator[bytes]:
     host = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
-    envelope = {
+    envelope: dict[str, object] = {
         "schema": SCHEMA,
         "generated_at": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime()),
         "host": valid(host) if host else None,

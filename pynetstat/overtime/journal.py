@@ -146,7 +146,7 @@ def lines_of_file(path: str, warn: Callable[[str], None]) -> Iterator[bytes]:
     rest = b""
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            for part in unpacked(file):
+            for part in members_of(file):
                 *lines, rest = (rest + part).split(b"\n")
                 yield from lines
                 if len(rest) > LONGEST:
@@ -157,7 +157,7 @@ def lines_of_file(path: str, warn: Callable[[str], None]) -> Iterator[bytes]:
         raise Stop(f"pynetstat: {path}: {reason(error)}") from error
 
 
-def unpacked(file: Any) -> Iterator[bytes]:
+def members_of(file: Any) -> Iterator[bytes]:
     """What is in the members of a gzip file, in pieces; zlib.error where it is damaged."""
     opener = zlib.decompressobj(31)
     data = b""

@@ -27,7 +27,7 @@ from ..table import Table
 from .changes import MOVING, Change, changes_section
 from .events import OVER
 from .journal import Line, began_at, journal_names, lines_from, moment_text
-from .rows import Row, aged, key_of_row, read_row
+from .rows import RUNNING, TOLD_BY_TCP, Row, aged, key_of_row, read_row
 
 FOLDER = "/var/log/pynetstat"  # where --record says nothing else
 # The parts of a recording that have the rows of a listing
@@ -41,7 +41,10 @@ PARTS = {
 # Listings that are read of the files of a recording: routes where they are netstat's own text
 FILED = (("groups", ""), ("statistics", ""), ("route", "inet"), ("route", "inet6"))
 KINDS_HELD = ("sockets", "unix", "packet", "netlink", "vsock")  # that programs hold
-NOTHING = {**dict.fromkeys((*MORE_DETAILS, "unit", "container", "pod")), "containers": []}
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys((*MORE_DETAILS, "unit", "container", "pod")),
+    "containers": [],
+}
 RECORDED = ("tcp", "udp", "udplite", "raw")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 ROOM = 5.0  # seconds by which a round may come late
@@ -164,8 +167,6 @@ class Past:
 
 def changed_row(old: tuple[str, Row, float], change: Row, moment: float) -> tuple[str, Row, float]:
     """A row with the fields of a change. What runs by itself is written together."""
-    from .rows import RUNNING
-
     part, row, seen = old
     new = {name: value for name, value in {**row, **change}.items() if value is not None}
     return part, new, seen if change.keys().isdisjoint(RUNNING) else moment
@@ -225,6 +226,9 @@ class PastRun(Run):
         super().__init__(plan, PastProc(past, outcome.error), outcome)
         self.options = self.options.replace(recorded=past.envelope)
         self.past = past
+        for name in plan.options.internals:
+            if name not in TOLD_BY_TCP:
+                raise Stop(f"pynetstat: a recording has no {name}")
         parts = {id(collectors.find_listing(*key)): part for key, part in PARTS.items()}
         filed = [id(collectors.find_listing(*key)) for key in FILED]
         self.listings: list[Listing] = []
