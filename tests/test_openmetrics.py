@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import socket
 import subprocess
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Tree, tcp_file, tcp_row
@@ -143,6 +148,52 @@ def test_promtool_of_the_statistics() -> None:
     )
     complaints = (done.stdout + done.stderr).splitlines()
     assert all("camelCase" in line for line in complaints), complaints
+
+
+SCRAPED = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs: [{{job_name: node, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_prometheus_answers_with_the_right_number(tmp_path: Path) -> None:
+    """--save, node_exporter's textfile collector, a scrape, a query. Who wants this test installs
+    Debian's prometheus and prometheus-node-exporter."""
+    programs = ("prometheus", "prometheus-node-exporter")
+    if not all(map(shutil.which, programs)):
+        pytest.skip("prometheus and prometheus-node-exporter are not here")
+    exported, served = free_port(), free_port()
+    (tmp_path / "config").write_text(SCRAPED.format(port=exported))
+    commands = (
+        ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+         f"--collector.textfile.directory={tmp_path}",
+         f"--web.listen-address=127.0.0.1:{exported}"],
+        ["prometheus", f"--config.file={tmp_path / 'config'}",
+         f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{served}"],
+    )  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for command in commands:
+            process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            stack.callback(process.kill)
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.2", 0))) for _ in range(7)]
+        chosen = ["-tln", "--filter", "src 127.0.0.2"]
+        saved = str(tmp_path / "sockets.prom")
+        assert invoke(main, [*chosen, "--format", "prometheus", "--save", saved]).exit_code == 0
+        query = f"http://127.0.0.1:{served}/api/v1/query?query=pynetstat_sockets"
+        results: list[dict[str, Any]] = []
+        until = time.monotonic() + 40
+        while not results and time.monotonic() < until:
+            time.sleep(0.5)
+            with contextlib.suppress(OSError), urllib.request.urlopen(query, timeout=5) as answer:
+                results = json.load(answer)["data"]["result"]
+        assert [one["value"][1] for one in results] == [str(len(listeners))]
+        labels = {"proto": "tcp", "family": "inet", "state": "LISTEN"}
+        assert labels.items() <= results[0]["metric"].items()
 
 
 def test_queues_of_udp() -> None:
