@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -252,7 +253,12 @@ def terminal(columns: int, rows: int, command: str) -> Iterator[Any]:
         size = ["-x", str(columns), "-y", str(rows)]
         subprocess.run([*tmux, "resize-window", *size], check=True)
 
-    send.process, send.resize = process, resize  # type: ignore[attr-defined]
+    def painted() -> str:
+        """The screen with its escape sequences."""
+        done = subprocess.run([*tmux, "capture-pane", "-p", "-e"], capture_output=True, text=True)
+        return done.stdout
+
+    send.process, send.resize, send.painted = process, resize, painted  # type: ignore[attr-defined]
     try:
         yield send
     finally:
@@ -281,6 +287,13 @@ def test_in_a_real_terminal(columns: int, rows: int) -> None:
             assert "status 0" in send("q", until="status")
 
 
+SGR = re.compile(r"\x1b\[([0-9;]*)m")
+# A colour of text or background. What the library leaves are greys: three numbers that are alike,
+# or of the 256 those from 232 on.
+GREY = r"2;(\d+);\1;\1\b|5;(?:23[2-9]|24\d|25[0-5]|16|231|[078]|15)\b"
+COLOUR = re.compile(rf"(?:^|;)(?:[34][1-6]|9[1-6]|10[1-6]|[34]8;(?!{GREY}))")
+
+
 def start(words: str) -> str:
     """A shell's words that run --watch, tell its process and its exit status."""
     program = f"{sys.executable} -m pynetstat --watch {words}"
@@ -295,6 +308,35 @@ def test_a_signal_restores_the_terminal() -> None:
         send(until="q quit")
         os.kill(send.process(), signal.SIGTERM)
         assert "status 1" in send(until="status")
+
+
+@LINUX
+@pytest.mark.timing
+def test_a_terminal_that_goes_away_ends_it() -> None:
+    """SIGHUP: no process is left behind."""
+    pytest.importorskip("textual")
+    with terminal(80, 24, start("-t --filter 'sport = 1'")) as send:
+        send(until="q quit")
+        process = send.process()
+    until = time.monotonic() + 20
+    while Path(f"/proc/{process}/cmdline").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{process}/cmdline").exists()
+
+
+@LINUX
+@pytest.mark.timing
+@pytest.mark.parametrize("plain", [True, False])
+def test_colours_are_left_out_where_none_are_wanted(plain: bool) -> None:
+    pytest.importorskip("textual")
+    variable = "export NO_COLOR=1; " if plain else "unset NO_COLOR; "
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        terminal(100, 24, variable + start(f"-tl --port {server.getsockname()[1]}")) as send,
+    ):
+        send(until="LISTEN")
+        coloured = [code for code in SGR.findall(send.painted()) if COLOUR.search(code)]
+        assert not coloured if plain else coloured, coloured
 
 
 @LINUX

@@ -79,6 +79,8 @@ def screen(source: Source) -> Any:
     from textual.strip import Strip
     from textual.widgets import Input, Static
 
+    plain = Style()  # None is no style to textual where colours are left out
+
     def cell(text: str, width: int, right: bool) -> str:
         """Text in so many columns, cut where it is longer."""
         if cell_len(text) > width:
@@ -109,11 +111,11 @@ def screen(source: Source) -> Any:
         def render_line(self, y: int) -> Strip:
             number = self.scroll_offset.y + y
             if number >= len(self.model.rows):
-                return Strip.blank(self.size.width)
+                return Strip.blank(self.size.width, plain)
             row = self.model.rows[number]
             line = self.line(self.model.cells(row))
             strip = Strip([Segment(line, self.style_of(row, number))], cell_len(line))
-            return strip.crop_extend(0, self.size.width, None)
+            return strip.crop_extend(0, self.size.width, plain)
 
         def line(self, texts: Sequence[str]) -> str:
             """Texts in their columns, as many as fit."""
