@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -301,27 +302,55 @@ def test_unix_sockets(tmp_path: Path) -> None:
     assert [holder["pid"] for holder in found[0]["details"]] == [os.getpid()]
 
 
+# Each runs a program in a container with this machine's own files: its command, up to that of the
+# program, with {root} and {state} for folders, and what pynetstat calls the container.
+RUNTIMES = {
+    "systemd-nspawn": (
+        "-q -D {root} --bind-ro=/usr --machine=pnbox --keep-unit --register=no --pipe",
+        "pnbox", None,
+    ),
+    "podman": (
+        "--root {state}/root --runroot {state}/run --cgroup-manager=cgroupfs RUNTIME run --rm -i"
+        " --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --name pnbox --network none"
+        " -v /usr:/usr:ro --rootfs {root}",
+        "[0-9a-f]{64}", "pnbox",
+    ),
+    "lxc-execute": (
+        "-n pnbox -P {state} -f /dev/null -s lxc.rootfs.path={root} -s lxc.net.0.type=empty",
+        "pnbox", "pnbox",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: podman takes 50 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="pn"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @needs_root
-@pytest.mark.parametrize("runtime", ["systemd-nspawn"])
-def test_a_real_container(runtime: str, tmp_path: Path) -> None:
-    """systemd-nspawn with this machine's own files, where it can start without systemd."""
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_real_container(runtime: str, tmp_path: Path, short: Path) -> None:
     if shutil.which(runtime) is None:
         pytest.skip(f"{runtime} is not here")
+    words, container, name = RUNTIMES[runtime]
     root = tmp_path / "root"
-    for name in ("usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "root"):
-        (root / name).mkdir(parents=True)
-    for name in ("bin", "sbin", "lib", "lib64"):
-        if Path(f"/{name}").is_symlink():
-            (root / name).symlink_to(os.readlink(f"/{name}"))
+    for folder in ("usr", "etc", "proc", "sys", "dev", "run", "tmp", "var", "root"):
+        (root / folder).mkdir(parents=True)
+    for folder in ("bin", "sbin", "lib", "lib64"):
+        if Path(f"/{folder}").is_symlink():
+            (root / folder).symlink_to(os.readlink(f"/{folder}"))
     (root / "etc/os-release").write_text("ID=test\n")
     program = (
         "import socket, sys; kept = socket.create_server(('127.0.0.1', 0));"
         "print(kept.getsockname()[1], flush=True); sys.stdin.read()"
     )
-    command = [
-        runtime, "-q", "-D", str(root), "--bind-ro=/usr", "--machine=pnbox", "--keep-unit",
-        "--register=no", "--pipe", "/usr/bin/python3", "-c", program,
-    ]  # fmt: skip
+    other = "--runtime runc" if shutil.which("runc") else ""  # crun takes no hybrid cgroups
+    filled = words.replace("RUNTIME", other).format(root=root, state=short)
+    mount = ["-s", "lxc.mount.entry=/usr usr none ro,bind 0 0", "--"] * (runtime == "lxc-execute")
+    command = [runtime, *filled.split(), *mount, "/usr/bin/python3", "-c", program]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -329,12 +358,19 @@ def test_a_real_container(runtime: str, tmp_path: Path) -> None:
         try:
             line = process.stdout.readline()
             if not line.strip().isdigit():
-                pytest.skip(f"{runtime} does not start here: {process.stderr.read()[:200]!r}")
-            found = sockets(int(line), "--details")
+                process.kill()
+                pytest.skip(f"{runtime} does not start here: {process.stderr.read()[-200:]!r}")
+            found = sockets(int(line), "--details", "--netns", "all")
             assert re.fullmatch("python3.*", found[0]["program"])
             cgroup_text = Path(f"/proc/{found[0]['pid']}/cgroup").read_text()
-            if "pnbox" in cgroup_text:
-                assert found[0]["container"] == "pnbox"
+            if re.search(container, cgroup_text):  # not where the runtime made no cgroup
+                assert re.fullmatch(container, found[0]["container"])
+                assert found[0]["details"][0]["container_name"] in (name, found[0]["container"])
+                assert name is None or found[0]["netns"] == found[0]["container"][:12]
+            else:
+                assert runtime == "systemd-nspawn" and found[0]["container"] is None
         finally:
             process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
             process.kill()
