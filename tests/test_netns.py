@@ -28,6 +28,10 @@ import pynetstat as library
 pytestmark = [needs_root, needs_namespaces, needs_ip]
 
 # Makes sockets in the namespaces of these files, and holds them in its own.
+# Ports of these tests alone, for another suite may run beside them
+FIRST = 10_000 + os.getpid() % 4_000 * 5
+WEB, ALONE, STORE, KEPT, LATE = range(FIRST, FIRST + 5)
+
 HOLDER = """
 import os, socket, sys
 from pynetstat.kernel.namespaces import set_namespace
@@ -119,12 +123,16 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             ip("-n", name, "address", "add", address, "dev", device)
             ip("-n", name, "link", "set", device, "up")
         within_web = ("ip", "netns", "exec", web)
-        stack.enter_context(running(LISTENER, "8081", prefix=within_web))
-        alone = stack.enter_context(running(LISTENER, "8082", prefix=("unshare", "--net")))
+        stack.enter_context(running(LISTENER, str(WEB), prefix=within_web))
+        alone = stack.enter_context(running(LISTENER, str(ALONE), prefix=("unshare", "--net")))
         kept.touch()
         subprocess.run(["unshare", f"--net={kept}", "true"], check=True)
         stack.callback(subprocess.run, ["umount", str(kept)], check=True)
-        words = (f"/run/netns/{store}=10.9.0.1:8081", f"/run/netns/{store}=8083", f"{kept}=udp8084")
+        words = (
+            f"/run/netns/{store}=10.9.0.1:{WEB}",
+            f"/run/netns/{store}={STORE}",
+            f"{kept}=udp{KEPT}",
+        )
         holder = stack.enter_context(running(HOLDER, *words))
         yield Scene(web, store, str(kept), alone, holder)
 
@@ -145,12 +153,12 @@ def test_each_socket_once_and_in_its_place(scene: Scene) -> None:
     header = done.stdout.decode().splitlines()[1]
     assert header.endswith(" NetNS")
     found = rows(done.stdout.decode())
-    assert "0.0.0.0:8081" in " ".join(found[scene.web])
+    assert f"0.0.0.0:{WEB}" in " ".join(found[scene.web])
     assert " ".join(found[scene.web]).count("10.9.0.2:") == 1
-    assert [line.split()[3] for line in found[scene.kept]] == ["0.0.0.0:8084"]
-    assert "8082" in " ".join(found[f"pid {scene.alone} (python3)"])
+    assert [line.split()[3] for line in found[scene.kept]] == [f"0.0.0.0:{KEPT}"]
+    assert str(ALONE) in " ".join(found[f"pid {scene.alone} (python3)"])
     everything = [line for lines in found.values() for line in lines]
-    for port in (8081, 8082, 8083, 8084):
+    for port in (WEB, ALONE, STORE, KEPT):
         assert sum(f"0.0.0.0:{port} " in line for line in everything) == 1, port
 
 
@@ -181,11 +189,11 @@ def test_statistics_of_each(scene: Scene, options: str) -> None:
 
 def test_one_by_its_name_or_process(scene: Scene) -> None:
     by_name = pynetstat("-tlnp", "--netns", scene.web).stdout.decode()
-    assert "0.0.0.0:8081" in by_name and "NetNS" not in by_name and "8083" not in by_name
+    assert f"0.0.0.0:{WEB}" in by_name and "NetNS" not in by_name and str(STORE) not in by_name
     by_pid = pynetstat("-tln", "--netns", str(scene.alone)).stdout.decode()
-    assert "0.0.0.0:8082" in by_pid and "8081" not in by_pid
+    assert f"0.0.0.0:{ALONE}" in by_pid and str(WEB) not in by_pid
     by_mount = pynetstat("-un", "-a", "--netns", scene.kept).stdout.decode()
-    assert "0.0.0.0:8084" in by_mount
+    assert f"0.0.0.0:{KEPT}" in by_mount
 
 
 def test_a_name_that_is_none() -> None:
@@ -207,23 +215,23 @@ def documents(*options: str, **more: Any) -> list[dict[str, Any]]:
 def test_records_say_where(scene: Scene) -> None:
     sockets = documents("--netns", "all")
     places = {one["local_port"]: one["netns"] for one in sockets}
-    assert places[8081] == scene.web and places[8083] == scene.store
-    assert places[8084] == scene.kept
+    assert places[WEB] == scene.web and places[STORE] == scene.store
+    assert places[KEPT] == scene.kept
     listeners = {one["local_port"]: one for one in sockets if one["state"] == "LISTEN"}
-    assert listeners[8083]["backlog"]  # asked of the kernel within
+    assert listeners[STORE]["backlog"]  # asked of the kernel within
     assert all(one["netns"] is None for one in documents())
 
 
 def test_a_holder_that_lives_elsewhere(scene: Scene) -> None:
     sockets = {one["local_port"]: one for one in documents("-p", "--netns", "all")}
-    for port in (8083, 8084):
+    for port in (STORE, KEPT):
         assert sockets[port]["pid"] == scene.holder
-    assert sockets[8082]["pid"] == scene.alone
+    assert sockets[ALONE]["pid"] == scene.alone
 
 
 @pytest.mark.parametrize(
     ("expression", "ports"),
-    [("netns = {web}", {8081, 8082}), ("netns != {web} and sport = 8083", {8083})],
+    [("netns = {web}", {WEB, ALONE}), (f"netns != {{web}} and sport = {STORE}", {STORE})],
 )
 def test_the_filter_brings_all_namespaces(scene: Scene, expression: str, ports: set[int]) -> None:
     found = documents("--filter", expression.format(web=scene.web))
@@ -252,8 +260,8 @@ def test_an_ordinary_user(scene: Scene, anybody: list[str]) -> None:
     command = [*as_another(), *anybody, "-tuan", "--netns", "all"]
     done = subprocess.run(command, capture_output=True, cwd="/")
     text = done.stdout.decode()
-    assert "0.0.0.0:8081" in text and "0.0.0.0:8082" in text
-    assert "0.0.0.0:8083" not in text
+    assert f"0.0.0.0:{WEB}" in text and f"0.0.0.0:{ALONE}" in text
+    assert f"0.0.0.0:{STORE}" not in text
     assert done.returncode == 1
     complaint = f"network namespace {scene.store}: it has no process"
     assert done.stderr.decode().count(complaint) == 1
@@ -261,7 +269,7 @@ def test_an_ordinary_user(scene: Scene, anybody: list[str]) -> None:
 
 def test_the_api(scene: Scene) -> None:
     found = list(library.sockets(tcp=True, netns=scene.store, listening=True))
-    assert [(one.local_port, one.netns) for one in found] == [(8083, scene.store)]
+    assert [(one.local_port, one.netns) for one in found] == [(STORE, scene.store)]
     with pytest.raises(library.Unavailable):
         list(library.sockets(tcp=True, netns="no-such-place"))
 
@@ -286,7 +294,7 @@ def test_what_is_not_there_is_not_read(scene: Scene, monkeypatch: pytest.MonkeyP
 def test_hostile_names(tmp_path: Path) -> None:
     """A process may call itself anything; no escape reaches the terminal."""
     code = LISTENER.replace('"python3"', '"\\x1b[31m)\\n"')
-    with running(code, "8085", prefix=("unshare", "--net")) as pid:
+    with running(code, str(LATE), prefix=("unshare", "--net")) as pid:
         done = pynetstat("-tln", "--netns", "all")
         assert b"\x1b" not in done.stdout and f"pid {pid} (".encode() in done.stdout
         assert b"\x1b" not in pynetstat("-tln", "--netns", "nope").stderr
