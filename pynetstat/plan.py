@@ -118,7 +118,12 @@ def in_layout(options: Options) -> Options:
         raise Misuse("--as and --lsof exclude each other")
     if options.format != "classic" or options.columns or options.count_by:
         raise Misuse(f"{layout} is a layout of its own: no --format, --columns, --count-by")
-    for mode in ("masquerade", "statistics", "groups"):
+    lacking = ["masquerade"]
+    if options.layout == "windows":
+        lacking.append("groups")
+    elif options.lsof is not None:
+        lacking += ["statistics", "groups"]
+    for mode in lacking:
         if getattr(options, mode):
             raise Misuse(f"{layout} has no layout for --{mode}")
     named = any(getattr(options, name) for name in NAMED)
@@ -131,7 +136,7 @@ def in_layout(options: Options) -> Options:
         families = options.families or ("inet", "inet6")
         numbers = {"numeric_hosts": True, "all": True} if windows else {}
         return options.replace(families=families, **numbers)
-    if options.interfaces or named:
+    if options.interfaces or options.statistics or options.groups or named:
         return options
     if windows:  # without -a no sockets of UDP
         return options.replace(tcp=True, udp=options.all)
@@ -160,10 +165,21 @@ def listings_found(options: Options) -> list[Listing]:
     listings = [
         collectors.find_listing(*key, source=options.source) for key in wanted_listings(options)
     ]
+    if options.statistics and options.layout and not options.families:
+        return [*listings, *map(of_version6, listings)]
     if options.structured:
         names = [listing.name for listing in listings]
         listings = sorted(dict.fromkeys(listings), key=lambda listing: names.index(listing.name))
     return listings
+
+
+def of_version6(listing: Listing) -> Listing:
+    """A listing as -6 has it."""
+
+    def collect(proc: Any, options: Options, outcome: Any) -> Any:
+        return listing.collect(proc, options.replace(families=("inet6",)), outcome)
+
+    return listing._replace(collect=collect)
 
 
 def wanted_listings(options: Options) -> list[tuple[str, str]]:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import record
-from conftest import needs_namespaces
+from conftest import Tree, needs_namespaces
 from conftest import pynetstat as run_command
+from runner import invoke
 
+from pynetstat.cli import main
 from pynetstat.formats.layouts.bsd import short_network
 from pynetstat.options import Misuse, Options
 from pynetstat.plan import Plan
@@ -250,12 +252,84 @@ def test_networks_as_bsd_shortens_them(network: str, text: str) -> None:
     assert short_network(network) == text
 
 
+SNMP = """Ip: Forwarding InReceives InDelivers
+Ip: 1 70 60
+Icmp: InMsgs InErrors OutMsgs InEchos
+Icmp: 5 0 6 4
+Tcp: ActiveOpens PassiveOpens InSegs OutSegs RetransSegs
+Tcp: 11 12 13 14 15
+Udp: InDatagrams NoPorts InErrors OutDatagrams
+Udp: 21 22 23 24
+"""
+SNMP6 = "Ip6InReceives 31\nIp6OutForwDatagrams 32\nUdp6NoPorts 33\n"
+
+
+@pytest.fixture
+def counted(proc_tree: Tree) -> str:
+    return str(proc_tree(snmp=SNMP, snmp6=SNMP6, netstat="TcpExt: ListenOverflows\nTcpExt: 9\n"))
+
+
+def test_statistics_as_windows_words_them(counted: str) -> None:
+    lines = invoke(main, ["--as", "windows", "-s", "--proc", counted]).stdout.splitlines()
+    titles = [line for line in lines if line.endswith(("Statistics", "IPv4", "IPv6"))]
+    assert titles == [
+        "IPv4 Statistics", "IPv6 Statistics", "ICMPv4 Statistics",
+        "TCP Statistics for IPv4 and IPv6", "UDP Statistics for IPv4", "UDP Statistics for IPv6",
+    ]  # fmt: skip
+    for line in (
+        "  Packets Received                   = 70",
+        "  Received Header Errors             = -",  # which this kernel does not count
+        "  Datagrams Forwarded                = 32",
+        "                            Received    Sent",
+        "  Messages                  5           6",
+        "  Echos                     4           -",
+        "  Segments Retransmitted              = 15",
+        "  Datagrams Sent        = 24",
+        "  No Ports              = 33",
+    ):
+        assert line in lines, line
+    done = invoke(main, ["--as", "windows", "-s", "-p", "tcp", "--proc", counted])
+    assert done.stdout.splitlines()[1:4] == [
+        "TCP Statistics for IPv4 and IPv6", "", "  Active Opens                        = 11",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["macos", "bsd"])
+def test_statistics_as_bsd_words_them(counted: str, layout: str) -> None:
+    done = invoke(main, ["--as", layout, "-s", "--proc", counted])
+    assert done.stdout == (
+        "tcp:\n\t14 packets sent\n\t\t15 data packets retransmitted\n\t13 packets received\n"
+        "\t11 connection requests\n\t12 connection accepts\n\t9 listen queue overflows\n"
+        "udp:\n\t21 datagrams received\n\t\t22 dropped due to no socket\n\t24 datagrams output\n"
+        "ip:\n\t70 total packets received\n\t\t60 packets for this host\n"
+        "icmp:\n\t5 input messages\n\t\t4 echo\n\t6 output messages\n"
+        "ip6:\n\t31 total packets received\n\t\t32 packets forwarded\n"
+    )
+
+
+def test_groups_as_bsd_lists_them(proc_tree: Tree) -> None:
+    igmp = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
+    igmp += "2\teth0      :     1      V3\n\t\t\t\tFB0000E0     1 0:00000000\t\t0\n"
+    igmp6 = "2    eth0            ff0200000000000000000000000000fb     1 0000000C 0\n"
+    root = str(proc_tree(igmp=igmp, igmp6=igmp6))
+    assert invoke(main, ["--as", "macos", "-g", "--proc", root]).stdout == (
+        "IPv4 Multicast Memberships\n"
+        "Group               \tLink-layer Address  \tNetif\n"
+        "224.0.0.251         \t-                   \teth0\n\n"
+        "IPv6 Multicast Memberships\n"
+        "Group               \tLink-layer Address  \tNetif\n"
+        "ff02::fb%eth0       \t-                   \teth0\n\n"
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"layout": "windows", "format": "json"},
         {"layout": "macos", "columns": ("proto",)},
-        {"layout": "bsd", "statistics": True},
+        {"layout": "windows", "groups": True},
+        {"layout": "bsd", "masquerade": True},
+        {"lsof": "", "statistics": True},
         {"lsof": "", "route": True},
         {"lsof": "", "layout": "bsd"},
         {"lsof": "SPX"},

@@ -11,7 +11,8 @@ from ...listing import Section
 from ...options import Options
 from ...table import Table
 from ...text import safe, safe_cells
-from .ends import End, encoded_lines, socket_ends, whole_table
+from .ends import End, encoded_lines, rows_alone, socket_ends, whole_table
+from .statistics import bsd_statistics, counts_of_tables
 from .windows import interface_number
 
 TYPE_CHECKING = False  # typing is not needed to run
@@ -31,9 +32,15 @@ def render(
     sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     titled = False
+    counts: list[Table] = []
     for listing, tables in sections:
+        if listing.name == "statistics":
+            counts += rows_alone(tables)
+            continue
         table = whole_table(tables, listing.record)
-        if listing.name == "interfaces":
+        if listing.name == "groups":
+            yield encoded_lines(bsd_groups(table))
+        elif listing.name == "interfaces":
             yield encoded_lines(bsd_interfaces(table, options))
         elif listing.name == "routes":
             if not titled and options.header:
@@ -47,6 +54,8 @@ def render(
             )
         elif "peer_path" in table.record._fields:
             yield encoded_lines(bsd_local(table, options))
+    if counts:
+        yield encoded_lines(bsd_statistics(counts_of_tables(counts)))
 
 
 def bsd_internet(table: Table, options: Options) -> Iterator[str]:
@@ -141,6 +150,19 @@ def bsd_local(table: Table, options: Options) -> Iterator[str]:
         cells = f"{'-':>16} {TYPES.get(kind, 'other'):<6} {'-':>6} {'-':>6}"
         row = f"{cells} {dash_for_empty(inode):>16} {'-':>16} {dash_for_empty(uses):>16} {'-':>16}"
         yield f"{row} {path}" if path else row
+
+
+def bsd_groups(table: Table) -> Iterator[str]:
+    """The addresses of the groups' frames are the kernel's own here: `-`."""
+    for family, title in (("inet", "IPv4"), ("inet6", "IPv6")):
+        yield f"{title} Multicast Memberships"
+        yield f"{'Group':<20}\t{'Link-layer Address':<20}\tNetif"
+        rows = zip(table["family"], table["address"], table["ifname"])
+        for kind, address, device in rows:
+            if kind == family:
+                zone = f"%{safe(device)}" if kind == "inet6" and device else ""
+                yield f"{address + zone:<20}\t{'-':<20}\t{safe(device or '-')}"
+        yield ""
 
 
 # Routes

@@ -58,9 +58,14 @@ def shown_value(value: Any) -> str:
     return str(value) if value else ""
 
 
+def rows_alone(tables: Pieces) -> list[Table]:
+    """The tables of a listing, without what is remarked between them."""
+    return [table for table in tables if isinstance(table, Table)]
+
+
 def whole_table(tables: Pieces, record: Any) -> Table:
     """All rows of a listing as one table."""
-    return joined(record, [table for table in tables if isinstance(table, Table)])
+    return joined(record, rows_alone(tables))
 
 
 def by_listing(sections: Iterable[Section]) -> Iterator[tuple[str, Table]]:

@@ -12,7 +12,8 @@ from ...listing import Section
 from ...options import Options
 from ...table import Table
 from ...text import safe, safe_cells
-from .ends import End, encoded_lines, socket_ends, whole_table
+from .ends import End, encoded_lines, rows_alone, socket_ends, whole_table
+from .statistics import counts_of_tables, windows_statistics
 
 TYPE_CHECKING = False  # typing is not needed to run
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ def render(
     sections: Iterable[Section], options: Options, incomplete: Callable[[], Any] | None = None
 ) -> Iterator[bytes]:
     addresses: dict[str, str] = {}
+    counts: list[Table] = []
     for listing, tables in sections:
+        if listing.name == "statistics":
+            counts += rows_alone(tables)
+            continue
         table = whole_table(tables, listing.record)
         if listing.name == "sockets":
             yield encoded_lines(windows_sockets(table, options))
@@ -44,6 +49,8 @@ def render(
             yield encoded_lines(ethernet(table))
         elif listing.name == "routes":
             yield encoded_lines(windows_routes(table, addresses))
+    if counts:
+        yield encoded_lines(windows_statistics(counts_of_tables(counts)))
 
 
 def windows_sockets(table: Table, options: Options) -> Iterator[str]:
