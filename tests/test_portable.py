@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,13 +19,17 @@ import pytest
 from conftest import HAS_IPV6, pynetstat
 from hypothesis import given
 from hypothesis import strategies as st
+from runner import invoke
 
 import pynetstat as api
 from pynetstat import collectors
+from pynetstat.cli import main
 from pynetstat.collectors.macos import interfaces as macos_interfaces
 from pynetstat.collectors.portable import held_text, interfaces, packed_text, same_address, sockets
 from pynetstat.collectors.portable.processes import LINUX, MACOS, WINDOWS, Processes, psutil_module
 from pynetstat.collectors.windows import sockets as windows_sockets
+from pynetstat.diagnosis import RULES
+from pynetstat.diagnosis.advice import advice_for
 from pynetstat.formats import classic
 from pynetstat.kernel.proc import NOT_ALL, NOTHING, Proc
 from pynetstat.listing import Holder, Listing, Section, Stop
@@ -905,3 +910,23 @@ def test_services_of_windows_are_named() -> None:
     tables = windows_sockets.SOCKETS.collect(Proc("/nowhere"), options, Outcome(), psutil=fake)
     rows = [row for table in tables for row in table]
     assert [row.unit for row in rows] == ["RpcEptMapper,RpcSs", None]
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_advice_is_in_the_commands_of_the_system(system: str) -> None:
+    foreign = (
+        r"`(?:sudo )?(?:ip|ss|strace|prlimit|conntrack|ethtool|tracepath|systemctl|nmcli)\b|/proc"
+    )
+    told = [advice_for(rule.advice, system) for rule in RULES]
+    assert not [text for text in told if text and re.search(foreign, text)]
+    assert sum(map(bool, told)) > 24
+    names = {rule.name: advice_for(rule.advice, system) or "" for rule in RULES}
+    renewed = "ipconfig set IFACE DHCP" if system == "darwin" else "ipconfig /renew"
+    assert renewed in names["no-default-route"]
+    assert all(advice_for(rule.advice, "linux") == rule.advice for rule in RULES)
+
+
+def test_what_psutil_does_not_list_is_said_of_psutil() -> None:
+    done = invoke(main, ["-tw", "-an", "--source", "psutil"])
+    assert done.exit_code == 1 and done.stdout.startswith("Active Internet connections")
+    assert done.stderr == "pynetstat: psutil lists no sockets of raw; leave --source psutil out\n"

@@ -21,6 +21,7 @@ from ..settings import SETTINGS
 from ..table import Table
 from ..text import decode_nested
 from . import attempts, connections, interfaces, kernel, listeners, ports, routes, udp
+from .advice import advice_for
 from .host import Host
 from .place import UNENTERED, sampled_hosts
 from .rule import SEVERITIES, Blind, Finding, Rule, Value, worst
@@ -144,7 +145,7 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
         return finding._replace(
             rule=rule.name,
             means=rule.means,
-            advice=rule.advice,
+            advice=advice_for(rule.advice, sys.platform),
             thresholds=rule.thresholds,
             commands=[*map(host.place.command, known_here(finding.commands or [], sys.platform))],
             netns=place,

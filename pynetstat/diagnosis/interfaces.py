@@ -88,7 +88,7 @@ INTERFACE_DOWN = Rule(
         " taken down by hand (`ip link set IFACE down`) or never set up."
     ),
     advice=(
-        "`ip link` shows the state of each interface. `ip link set IFACE up` switches it on;"
+        "`ip link` shows the state of each interface. `ip link set IFACE up` switches it on."
         " NO-CARRIER there means that the cable or the other end is missing."
     ),
 )

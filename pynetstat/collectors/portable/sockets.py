@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...kernel.proc import NOT_ALL, NOTHING, Proc
-from ...listing import Missing, Report
+from ...listing import Missing, Report, Stop
 from ...options import Options
 from ...table import Table
 from ..linux import inet, unix
@@ -134,6 +134,8 @@ def protocol_tables(
             if found is not None:
                 yield select_rows(found, name, version, options)
             missing = missing or (found is None and not version)
+        if missing and options.source == "psutil" and getattr(options, name):
+            raise Stop(f"pynetstat: psutil lists no sockets of {name}; leave --source psutil out")
         if missing:
             yield unsupported(f"AF INET ({name})")
 
