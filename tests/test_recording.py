@@ -25,7 +25,7 @@ from record import unshare
 from runner import invoke
 
 from pynetstat.cli import main
-from pynetstat.overtime.journal import Journal, journal_names, lines_from
+from pynetstat.overtime.journal import Journal, began_at, journal_names, lines_from
 from pynetstat.overtime.past import asked_moment
 from pynetstat.overtime.recording import kept
 
@@ -346,6 +346,33 @@ def test_the_oldest_files_go(tmp_path: Path) -> None:
     names = filled(tmp_path / "size", 1e9, 15_000, 5)
     sizes = [os.stat(tmp_path / "size" / name).st_size for name in names]
     assert 1 <= len(names) < 5 and sum(sizes[:-1]) <= 15_000
+
+
+def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    """The file that is written stays, and the lines of both are read."""
+    now = time.time()
+    journal = Journal(str(tmp_path), 1e9, 1)
+    for moment in (now, now - 7200, now - 7190, now - 3000):
+        journal.write({**LINE, "ts": at(moment), "key": journal.whole_next(moment)}, moment)
+    journal.close()
+    (name,) = journal_names(str(tmp_path))
+    assert len(lines_of(tmp_path)) == 1 and began_at(name) == pytest.approx(now - 3000, abs=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_file_properly(tmp_path: Path, number: int) -> None:
+    with subprocess.Popen(
+        record(tmp_path, "--interval", "0.05"), cwd=TOP, stderr=subprocess.PIPE
+    ) as recorder:
+        until = time.monotonic() + 20
+        while not journal_names(str(tmp_path)) and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        recorder.send_signal(number)
+        assert recorder.wait(20) == (0 if number == signal.SIGTERM else -signal.SIGINT)
+        assert recorder.stderr and recorder.stderr.read().strip() == b""
+    data = (tmp_path / journal_names(str(tmp_path))[0]).read_bytes()
+    assert gzip.decompress(data).count(b"\n") == len(lines_of(tmp_path)) > 1
 
 
 def test_what_stays() -> None:

@@ -37,6 +37,7 @@ class Journal:
     def __init__(self, folder: str, seconds: float, size: int) -> None:
         self.folder, self.seconds, self.size = folder, seconds, size
         self.handle = self.lock = -1
+        self.name = ""  # of the file that is written
         self.begun = self.member = 0.0  # when the file and its member began
         self.packer: Any = None
         try:
@@ -79,7 +80,7 @@ class Journal:
             name = f"pynetstat-{stamp}.{int(moment % 1 * 1000):03d}Z.jsonl.gz"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED
             self.handle = os.open(os.path.join(self.folder, name), flags, 0o600)
-            self.begun = moment
+            self.begun, self.name = moment, name
         else:
             self.put(self.packer.flush())
         self.packer = zlib.compressobj(LEVEL, wbits=31)
@@ -97,7 +98,7 @@ class Journal:
             if finish:
                 self.put(self.packer.flush())
             elif not os.fstat(self.handle).st_size:
-                os.unlink(os.path.join(self.folder, journal_names(self.folder)[-1]))
+                os.unlink(os.path.join(self.folder, self.name))
         os.close(self.handle)
         self.handle = -1
 
@@ -110,7 +111,8 @@ class Journal:
     def remove_old(self, moment: float) -> None:
         """A file ends where the next one begins; the one that is written stays."""
         with suppress(OSError):
-            names = journal_names(self.folder)
+            names = [name for name in journal_names(self.folder) if name != self.name]
+            names.append(self.name)  # the newest, even if the clock was set back
             sizes = [os.lstat(os.path.join(self.folder, name)).st_size for name in names]
             for name, following in pairwise(names):
                 if moment - began_at(following) <= self.seconds and sum(sizes) <= self.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -60,6 +61,7 @@ def show_recording(
     stopped = ""
     status = 0
     repeated = options.replace(continuous=True, statistics=False)
+    signal.signal(signal.SIGTERM, finish)
     try:
         for _ in rounds(repeated):
             moment = time.time()
@@ -77,6 +79,11 @@ def show_recording(
     finally:
         journal.close()
     return status
+
+
+def finish(*_: Any) -> None:
+    """SIGTERM, as systemd sends it, ends the file properly."""
+    raise SystemExit(0)
 
 
 def kept(text: str) -> tuple[float, int]:
