@@ -61,7 +61,8 @@ def show_recording(
     stopped = ""
     status = 0
     repeated = options.replace(continuous=True, statistics=False)
-    signal.signal(signal.SIGTERM, finish)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, finish)
     try:
         for _ in rounds(repeated):
             moment = time.time()
@@ -81,9 +82,9 @@ def show_recording(
     return status
 
 
-def finish(*_: Any) -> None:
-    """SIGTERM, as systemd sends it, ends the file properly."""
-    raise SystemExit(0)
+def finish(number: int, _: Any) -> None:
+    """End the file properly: on SIGTERM, which systemd sends, and on ^C."""
+    raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
 
 
 def kept(text: str) -> tuple[float, int]:
