@@ -142,6 +142,8 @@ def show_past_diagnosis(
     after = recording.at(moment)
     before = recording.at(after.moment - 0.001)
 
+    warn(f"(As recorded at {before.ts} and {after.ts}.)")
+
     def hosts(outcome: Outcome) -> Iterator[Host]:
         yield PastHost(options, outcome, before, after)
 
