@@ -26,7 +26,7 @@ from runner import invoke
 
 from pynetstat.cli import main
 from pynetstat.overtime.journal import Journal, began_at, journal_names, lines_from
-from pynetstat.overtime.past import asked_moment
+from pynetstat.overtime.moments import asked_moment
 from pynetstat.overtime.recording import kept
 
 TOP = Path(__file__).parents[1]
@@ -146,6 +146,10 @@ def test_events_of_a_recording(story: tuple[str, dict[str, float]]) -> None:
     named = ("--record", folder, "--events", "-tanp", "--from", at(when["leaks"] - 0.2))
     done = ask(*named, "--filter", "state close-wait and program = guilty")
     assert done.stdout.count(" opened ") == 40 and "guilty" in done.stdout
+    detailed = (*words[:3], "-tan", "--from", at(when["leaks"] - 0.2), "--format", "jsonl")
+    done = ask(*detailed, "--filter", "state close-wait and command ~ 7777")
+    assert len(done.stdout.splitlines()) >= 40
+    assert "guilty" in json.loads(done.stdout.splitlines()[0])["row"]["details"][0]["command"]
 
 
 # What is listed is what was listed

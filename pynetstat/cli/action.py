@@ -160,7 +160,7 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
 
         return show_past
     if given["since"] is not None:
-        from ..overtime.past import show_past_events
+        from ..overtime.past_events import show_past_events
 
         return show_past_events
     if given["record"] is not None:

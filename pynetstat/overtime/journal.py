@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -231,10 +230,3 @@ def texts_from(path: str, start: float, warn: Callable[[str], None]) -> Iterator
             yield from waiting
             waiting = []
     yield from waiting
-
-
-def moment_text(moment: float) -> str:
-    """The time of day here, with the date where it is not today's."""
-    local = time.localtime(moment)
-    today = time.strftime("%Y-%m-%d") == time.strftime("%Y-%m-%d", local)
-    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", local)

@@ -1,18 +1,15 @@
-"""--at and --events --from --to: what a recording tells of a moment, as if it were now."""
+"""--at: what a recording tells of a moment, as if it were now."""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, BinaryIO
 
-from .. import collectors, formats
+from .. import collectors
 from ..collectors.linux.inet import TABLES, Waiting, timer_text
 from ..collectors.linux.inet import TIMERS as TIMER_NAMES
 from ..kernel.proc import Proc, reason
@@ -20,14 +17,13 @@ from ..listing import DETAILS, MORE_DETAILS, OWNED, Listing, Piece, Section, Sto
 from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
-from ..run import Frame, Run, filtered_pieces, print_rounds, put, tables_alone, unowned
+from ..run import Run, print_rounds, unowned
 from ..stages.details import Facts
 from ..stages.places import with_namespace
 from ..table import Table
-from .changes import MOVING, Change, changes_section
-from .events import OVER
-from .journal import Line, began_at, journal_names, lines_from, moment_text
-from .rows import RUNNING, TOLD_BY_TCP, Row, aged, key_of_row, read_row
+from .journal import Line, began_at, journal_names, lines_from
+from .moments import asked_moment, moment_text
+from .rows import RUNNING, TOLD_BY_TCP, Row, aged, read_row
 
 FOLDER = "/var/log/pynetstat"  # where --record says nothing else
 # The parts of a recording that have the rows of a listing
@@ -46,34 +42,7 @@ NOTHING: dict[str, Any] = {
     "containers": [],
 }
 RECORDED = ("tcp", "udp", "udplite", "raw")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 ROOM = 5.0  # seconds by which a round may come late
-
-
-def asked_moment(text: str) -> float | None:
-    """Seconds since 1970 of `-20m`, `03:12`, `2026-11-26 03:12:30` or RFC 3339; None for anything
-    else. A time of day is the latest that has been."""
-    if match := re.fullmatch(r"-(\d{1,6})([smhd])", text.strip(), re.ASCII):
-        return time.time() - int(match[1]) * UNITS[match[2]]
-    try:
-        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text.strip(), re.ASCII):
-            of_day = datetime.strptime(text.strip(), "%H:%M:%S"[: 8 if text.count(":") > 1 else 5])
-            here = datetime.now()
-            found = here.replace(
-                hour=of_day.hour, minute=of_day.minute, second=of_day.second, microsecond=0
-            )
-            return (found if found <= here else found - timedelta(days=1)).timestamp()
-        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def needed_moment(option: str, text: str) -> float:
-    """Misuse for what is no moment."""
-    moment = asked_moment(text)
-    if moment is None:
-        raise Misuse(f"`{text}' is no moment; --{option} takes 03:12, -20m or 2026-11-26T03:12:00")
-    return moment
 
 
 class Recording:
@@ -206,9 +175,11 @@ class PastProc(Proc):
 class PastFacts(Facts):
     """What --details told of the programs of a past moment."""
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: Past, programs: dict[int, Row] | None = None) -> None:
         super().__init__(PastProc(past))
-        self.programs = {row["pid"]: row for row in past.part("processes")}
+        if programs is None:
+            programs = {row["pid"]: row for row in past.part("processes")}
+        self.programs = programs
 
     def read(self, pid: int) -> dict[str, Any]:
         found: dict[str, Any] = self.programs.get(pid, {}).get("details") or NOTHING
@@ -275,12 +246,7 @@ class PastRun(Run):
         yield Table(listing.record, 0)
         rows = self.of_namespace(self.past.part(part))
         if part == "sockets":
-            groups = [
-                [row for row in rows if row["proto"] == TABLES[name].label + version]
-                for name in self.options.protocols
-                if name in RECORDED
-                for version in self.options.versions
-            ]
+            groups = [[row for row in rows if row["proto"] == name] for name in self.protocols()]
         else:
             groups = [rows]
         for group in groups:
@@ -292,6 +258,15 @@ class PastRun(Run):
                 if self.options.programs and self.options.structured and "inode" in table.fields:
                     self.outcome.unowned += unowned(table)
                 yield table
+
+    def protocols(self) -> list[str]:
+        """What the Proto column has of what was asked for, in netstat's order."""
+        return [
+            TABLES[name].label + version
+            for name in self.options.protocols
+            if name in RECORDED
+            for version in self.options.versions
+        ]
 
     def of_namespace(self, rows: list[Row]) -> list[Row]:
         """The rows of the namespaces that were asked for; of the recorder's own, unless others
@@ -412,148 +387,3 @@ def show_past(
         raise Stop(
             f"pynetstat: the recording is damaged: {type(error).__name__} {error}"
         ) from error
-
-
-def show_past_events(
-    options: Options,
-    out: BinaryIO,
-    warn: Callable[[str], None] = ignore,
-    progress: Callable[[str], None] = ignore,
-) -> int:
-    """Print what opened, closed and changed between two moments; the exit status."""
-    Plan(options)  # what makes no sense is said of the options as they were given
-    start = needed_moment("from", options.since) if options.since else 0.0
-    end = needed_moment("to", options.until) if options.until else float("inf")
-    if start > end:
-        raise Misuse(f"--from {options.since} is later than --to {options.until}")
-    recording = Recording(options.record or FOLDER, warn)
-    outcome = Outcome(warn, progress)
-    plan = Plan(plain_options(options).replace(events=False, format="records", header=True))
-    shown = options.replace(columns=())
-    render = formats.find_renderer(shown)
-    frame = Frame(1, "", set())
-    extra = (frame,) if options.format in formats.STRUCTURED else ()
-    with damage_told():
-        for changes in PastEvents(plan, outcome).between(recording, start, end):
-            for piece in render([changes_section(changes, plan.listings)], shown, list, *extra):
-                put(out, piece)
-    put(out, flush=True)
-    return outcome.exit_status()
-
-
-class PastEvents:
-    """What happens from each line of a recording to the next.
-
-    A row that the next round has again was not closed: the kernel leaves rows out of its list
-    where many close at a time.
-    """
-
-    def __init__(self, plan: Plan, outcome: Outcome) -> None:
-        self.state = Past()
-        self.run = PastRun(plan, self.state, outcome)
-        self.parts = dict(self.listings(plan))
-        self.gone: dict[Any, tuple[str, str, Row]] = {}
-
-    def listings(self, plan: Plan) -> Iterator[tuple[str, Listing]]:
-        for key, part in PARTS.items():
-            name = collectors.find_listing(*key)
-            for listing in plan.listings:
-                if listing.record is name.record and listing.name == name.name:
-                    yield part, listing
-                    break
-
-    def between(self, recording: Recording, start: float, end: float) -> Iterator[list[Change]]:
-        for line in recording.lines(start, end):
-            if line.moment <= start or not self.state.ts:
-                self.state.apply(line)
-                continue
-            if found := list(self.step(line)):
-                yield found
-        if found := list(self.closed()):
-            yield found
-
-    def step(self, line: Line) -> Iterator[Change]:
-        before = dict(self.state.rows)
-        self.state.apply(line)
-        after = self.state.rows
-        numbers = (
-            {*before, *after}
-            if line.key
-            else {*line.closed, *(n for n in after if n not in before), *self.changed(before)}
-        )
-        old = {n: before[n] for n in numbers if n in before}
-        new = {n: after[n] for n in numbers if n in after}
-        pairs = [(old.get(n), new.get(n)) for n in sorted(numbers)]
-        if line.begins:
-            pairs = matched(before, after)
-        gone, self.gone = self.gone, {}
-        for was, is_ in pairs:
-            if is_ and not was:
-                key = key_of_row(is_[0], is_[1])
-                if key and key in gone:
-                    del gone[key]
-                    continue
-                yield from self.event("opened", line.ts, is_)
-            elif was and not is_:
-                key = key_of_row(was[0], was[1]) or (id(was),)
-                self.gone[key] = (was[0], line.ts, was[1])
-            elif was and is_ and was[1] is not is_[1]:
-                yield from self.event("changed", line.ts, is_, was)
-        yield from self.told(gone)
-
-    def changed(self, before: dict[int, Any]) -> Iterator[int]:
-        for number, row in self.state.rows.items():
-            if number in before and row is not before[number]:
-                yield number
-
-    def closed(self) -> Iterator[Change]:
-        yield from self.told(self.gone)
-
-    def told(self, gone: dict[Any, tuple[str, str, Row]]) -> Iterator[Change]:
-        for part, ts, row in gone.values():
-            yield from self.event("closed", ts, (part, row, 0.0))
-
-    def event(
-        self,
-        name: str,
-        ts: str,
-        now: tuple[str, Row, float],
-        before: tuple[str, Row, float] | None = None,
-    ) -> Iterator[Change]:
-        listing = self.parts.get(now[0])
-        if listing is None or now[1].get("state") in OVER:
-            return
-        if before:
-            names = set(listing.record._fields) - MOVING
-            if all(now[1].get(one) == before[1].get(one) for one in names):
-                return
-        found = self.records(listing, now)
-        previous = self.records(listing, before) if before and found else []
-        if found:
-            old = previous[0]._asdict() if previous else None
-            yield Change(name, ts, listing.name, found[0]._asdict(), old)
-
-    def records(self, listing: Listing, one: tuple[str, Row, float]) -> list[Any]:
-        """The row as a record, if the options choose it."""
-        rows = self.run.of_namespace([read_row(one[1])])
-        options = self.run.options
-        rows = [row for row in rows if options.all or self.run.wanted(one[0], row)]
-        if one[0] == "sockets":
-            labels = {TABLES[name].label for name in options.protocols if name in RECORDED}
-            ends = {label + version for label in labels for version in options.versions}
-            rows = [row for row in rows if row["proto"] in ends]
-        if not rows:
-            return []
-        pieces: Any = iter([past_table(listing.record, one[0], rows, options)])
-        for part in (self.run.plan.early, self.run.plan.late):
-            pieces = filtered_pieces(pieces, part)
-        return [record for table in tables_alone(pieces) for record in table]
-
-
-def matched(before: dict[int, Any], after: dict[int, Any]) -> list[tuple[Any, Any]]:
-    """Rows of two recorders by what tells them apart, since each numbers its own."""
-    old = {(row[0], key_of_row(row[0], row[1]) or number): row for number, row in before.items()}
-    pairs = []
-    for number, row in after.items():
-        pairs.append((old.pop((row[0], key_of_row(row[0], row[1]) or number), None), row))
-    return [*pairs, *((row, None) for row in old.values())]
