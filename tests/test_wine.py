@@ -1,7 +1,7 @@
 """The command on a Windows Python under wine, beside the same command on the Linux below it.
 
-wine answers Windows' calls from the very kernel that /proc shows, so that both must tell of the
-same sockets, routes, interfaces and counters. Run by hand: pytest -m wine. What wine is, and real
+The command comes from a wheel. wine answers Windows' calls from the very kernel that /proc shows,
+so that both must tell of the same sockets, routes, interfaces and counters. Run by hand: pytest -m wine. What wine is, and real
 Windows is not: every socket is held by pid 0, tcp counters are the same for IPv4 and IPv6
 (and so come out twice as large), routes of IPv6 and multicast groups are missing.
 
@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         winpy.build(folder)
     packages = folder / "python" / "Lib" / "site-packages"
     shutil.rmtree(packages / "pynetstat", ignore_errors=True)
-    shutil.copytree(ROOT / "pynetstat", packages / "pynetstat")
+    wheels = folder / "own"
+    shutil.rmtree(wheels, ignore_errors=True)
+    make = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(ROOT)]
+    subprocess.run(make, check=True, capture_output=True)
+    with zipfile.ZipFile(next(wheels.glob("pynetstat-*.whl"))) as wheel:
+        wheel.extractall(packages)
     environment = winpy.environment(folder)
     holder = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", NETWORK, sys.executable, SOCKETS],
