@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,20 @@ def test_routes_and_interfaces() -> None:
 )
 def test_networks_as_bsd_shortens_them(network: str, text: str) -> None:
     assert short_network(network) == text
+
+
+@pytest.mark.parametrize("layout", ["windows", "macos"])
+def test_jc_reads_the_layout(layout: str) -> None:
+    """jc parses what the netstat of Windows and of macOS prints."""
+    jc = pytest.importorskip("jc", reason="jc is not here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = invoke(main, ["--as", layout, "-an"]).stdout
+    rows = [
+        row for row in jc.parse("netstat", text, quiet=True) if row.get("local_port_num") == port
+    ]
+    assert [row["local_address"] for row in rows] == ["127.0.0.1"]
+    assert [row["state"] for row in rows] == ["LISTENING" if layout == "windows" else "LISTEN"]
 
 
 SNMP = """Ip: Forwarding InReceives InDelivers
