@@ -2,8 +2,9 @@
 
 The command comes from a wheel. wine answers Windows' calls from the very kernel that /proc shows,
 so that both must tell of the same sockets, routes, interfaces and counters. Run by hand:
-pytest -m wine. What wine is, and real Windows is not: every socket is held by pid 0, tcp counters are the same for IPv4 and IPv6
-(and so come out twice as large), routes of IPv6 and multicast groups are missing.
+pytest -m wine. What wine is, and real Windows is not: every socket is held by pid 0, tcp counters
+are the same for IPv4 and IPv6 (and so come out twice as large), routes of IPv6 and multicast
+groups are missing.
 
 PYNETSTAT_WINPY names a folder where the Windows Python (winpy.py) is kept from run to run.
 """

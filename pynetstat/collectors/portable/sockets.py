@@ -222,6 +222,11 @@ def collect_unix_by_psutil(
     )
     if options.listening and not options.all:
         found = found.keep([may_listen(row.connection) for row in rows])
+        if way is LINUX:
+            outcome.warn(
+                "(psutil does not tell which unix sockets listen; those with a path are shown.)"
+            )
+            outcome.unseen("socket", "psutil does not tell which unix sockets listen", None)
     yield found
 
 
