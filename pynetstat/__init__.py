@@ -305,11 +305,13 @@ def plainly(name: str, value: Any) -> Any:
     """A keyword's value as the command line would have it: `port=443`, `port=[80, 443]` and
     `state="listening"` are what they say. Misuse for what only a command line can honour."""
     from .options import Misuse
-    from .settings import BY_FIELD, OUTPUT
+    from .settings import AGAIN, BY_FIELD, OUTPUT
 
     setting = BY_FIELD.get(name)
     if setting is None:
         return value  # which Options refuses
+    if setting.reach == OUTPUT and setting.section == AGAIN:
+        raise Misuse(f"{name}= is of the command line alone (--{setting.long})")
     if setting.reach == OUTPUT:
         raise Misuse(f"{name}= says how text is written; the API gives records")
     if setting.many and isinstance(value, str):

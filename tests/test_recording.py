@@ -25,6 +25,7 @@ from record import unshare
 from runner import invoke
 
 from pynetstat.cli import main
+from pynetstat.overtime import journal
 from pynetstat.overtime.journal import Journal, began_at, journal_names, lines_from
 from pynetstat.overtime.moments import asked_moment
 from pynetstat.overtime.recording import kept
@@ -271,6 +272,18 @@ def test_a_flipped_bit_is_told_and_never_a_traceback(recording: Path, tmp_path: 
             done = ask("--at", str(tmp_path), *words)
             assert done.exception is None or isinstance(done.exception, SystemExit)
             assert "damaged" in done.stderr or done.exit_code in (0, 1)
+
+
+def test_a_line_without_an_end(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bomb of zeros is read no further than a line may be long."""
+    name = journal_names(str(recording))[0]
+    bomb = gzip.compress(bytes(1 << 26))
+    (tmp_path / name).write_bytes((recording / name).read_bytes() + bomb)
+    monkeypatch.setattr(journal, "LONGEST", 1 << 23)
+    done = ask("--at", str(tmp_path), "-tan")
+    assert done.exit_code == 0 and "damaged" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ HOUR = 3600.0  # seconds that a file holds
 MEMBER = 600.0  # seconds that a member of it holds: as much is read to find a moment
 LEVEL = 6
 PIECE = 1 << 16
-LONGEST = 1 << 29  # characters of a line: 300,000 sockets
+LONGEST = 1 << 29  # bytes of a line: 700,000 sockets
 NAME = re.compile(r"pynetstat-(\d{8}T\d{6})\.(\d{3})Z\.jsonl\.gz\Z", re.ASCII)
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -144,13 +144,19 @@ def began_at(name: str) -> float:
 
 def lines_of_file(path: str, warn: Callable[[str], None]) -> Iterator[bytes]:
     """The whole lines of a file, up to where it ends or is damaged, which is told."""
-    rest = b""
+    rest: list[bytes] = []  # of a line that goes on
+    size = 0
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
             for part in members_of(file):
-                *lines, rest = (rest + part).split(b"\n")
-                yield from lines
-                if len(rest) > LONGEST:
+                *lines, last = part.split(b"\n")
+                if lines:
+                    yield b"".join([*rest, lines[0]])
+                    yield from lines[1:]
+                    rest, size = [], 0
+                rest.append(last)
+                size += len(last)
+                if size > LONGEST:
                     raise zlib.error("a line has no end")
     except zlib.error:
         warn(f"pynetstat: {path}: damaged; what follows there cannot be read")
