@@ -520,6 +520,47 @@ def test_nothing_is_said_of_a_time_without_rounds(tmp_path: Path) -> None:
     assert ask("--at", str(tmp_path), "-tan").exit_code == 0  # the last, however old
 
 
+def test_a_file_without_a_line_hides_nothing(tmp_path: Path) -> None:
+    now = time.time()
+    journal = Journal(str(tmp_path), 1e9, 1 << 40)
+    journal.write({**LINE, "ts": at(now - 20)}, now - 20)
+    journal.close()
+    empty = datetime.fromtimestamp(now - 10, timezone.utc).strftime("%Y%m%dT%H%M%S")
+    (tmp_path / f"pynetstat-{empty}.000Z.jsonl.gz").touch()
+    for moment in ("-5s", "-15s"):
+        assert ask("--record", str(tmp_path), "--at", moment, "-tan").exit_code == 0
+
+
+SOCKET: dict[str, Any] = {
+    "in": "sockets", "proto": "tcp", "family": "inet", "state": "LISTEN", "inode": 7,
+    "local_address": "0.0.0.0", "local_port": 80, "remote_address": "0.0.0.0", "remote_port": 0,
+}  # fmt: skip
+
+
+def test_what_could_not_be_read_is_told_and_is_no_event(tmp_path: Path) -> None:
+    """A table that could not be read in some rounds: its sockets were not closed."""
+    now = time.time()
+    journal = Journal(str(tmp_path), 1e9, 1 << 40)
+    missing = {"what": "table", "reason": "/proc/net/tcp: Permission denied", "count": None}
+    rounds: list[dict[str, Any]] = [
+        {"key": True, "opened": [{"n": 1, **SOCKET}]},
+        {"closed": [1], "incomplete": [missing]},
+        {"incomplete": [missing]},
+        {"opened": [{"n": 2, **SOCKET}]},
+        {"closed": [2]},
+        {},
+    ]
+    for number, more in enumerate(rounds):
+        moment = now - 60 + 10 * number
+        journal.write({**LINE, "key": False, "ts": at(moment), **more}, moment)
+    journal.close()
+    done = ask("--record", str(tmp_path), "--events", "-tln", "--from", at(now - 61))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["closed"]
+    done = ask("--record", str(tmp_path), "--at", at(now - 45), "-tln")
+    assert done.exit_code == 1
+    assert "could not be recorded: /proc/net/tcp: Permission denied" in done.stderr
+
+
 @needs_root
 @needs_namespaces
 def test_namespaces_of_a_recording(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 from .. import collectors
@@ -62,33 +63,41 @@ class Recording:
         """The lines from the last key line at or before `start` on, up to `end`."""
         before = [name for name in self.names if began_at(name) <= start]
         after = [name for name in self.names if start < began_at(name) <= end]
-        for name in (*before[-1:], *after):
-            for line in lines_from(os.path.join(self.folder, name), start, self.warn):
+        for lines in (self.last_that_has_lines(before, start), *(self.file(n) for n in after)):
+            for line in lines:
                 if line.moment > end:
                     return
                 yield line
 
+    def file(self, name: str, start: float = 0.0) -> Iterator[Line]:
+        return lines_from(os.path.join(self.folder, name), start, self.warn)
+
+    def last_that_has_lines(self, names: Sequence[str], start: float) -> Iterator[Line]:
+        """The lines of the last of these files. A recorder that was killed at once leaves none."""
+        for name in reversed(names):
+            lines = self.file(name, start)
+            first = next(lines, None)
+            if first:
+                return chain([first], lines)
+        return iter(())
+
     def at(self, moment: float) -> Past:
         """The last round at or before a moment. Stop where nothing was recorded then."""
         state = Past()
-        following = 0.0
+        following = ""
         for line in self.lines(moment):
             if line.moment > moment:
-                following = line.moment
+                following = moment_text(line.moment)
                 break
             state.apply(line)
         if not state.ts:
-            first = following or began_at(self.names[0])
-            raise Stop(f"pynetstat: {self.folder}: the recording begins at {moment_text(first)}")
+            first = following or moment_text(began_at(self.names[0]))
+            raise Stop(f"pynetstat: {self.folder}: the recording begins at {first}")
         if moment - state.moment > 2 * state.interval + ROOM and moment != float("inf"):
-            until = f"until {moment_text(following)}" if following else "since then"
-            raise Stop(
-                f"pynetstat: {self.folder}: nothing was recorded at {moment_text(moment)}; the last"
-                f" round before it is of {moment_text(state.moment)}, the next one {until[6:]}"
-                if following
-                else f"pynetstat: {self.folder}: nothing was recorded at {moment_text(moment)};"
-                f" the last round is of {moment_text(state.moment)}"
-            )
+            around = f"the last round before it is of {moment_text(state.moment)}"
+            around += f", the next one of {following}" if following else ""
+            why = f"nothing was recorded at {moment_text(moment)}; {around}"
+            raise Stop(f"pynetstat: {self.folder}: {why}")
         return state
 
 
@@ -232,7 +241,9 @@ class PastRun(Run):
         if self.options.netns and not any("netns" in row for _, row, _ in rows):
             raise Stop("pynetstat: other namespaces are not recorded; that takes --netns all")
         for missing in self.past.incomplete:
-            if missing["what"] != "owner":
+            if missing["what"] == "table":
+                self.outcome.fail(f"pynetstat: it could not be recorded: {missing['reason']}")
+            elif missing["what"] != "owner":
                 self.outcome.unseen(missing["what"], missing["reason"], missing["count"])
             elif self.options.programs and self.options.structured:
                 self.outcome.owner_reasons = [missing["reason"]]

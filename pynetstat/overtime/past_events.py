@@ -118,7 +118,10 @@ class PastEvents:
                 self.gone[key] = (was[0], line.ts, was[1])
             elif was and is_ and was[1] is not is_[1]:
                 yield from self.event("changed", line.ts, is_, was)
-        yield from self.told(gone)
+        if any(missing["what"] == "table" for missing in line.incomplete):
+            self.gone = gone | self.gone  # nothing is known of what has closed
+        else:
+            yield from self.told(gone)
 
     def enter_programs(self, rows: Iterable[tuple[str, Row, float]]) -> None:
         for part, row, _ in rows:

@@ -139,6 +139,7 @@ class Recorder:
     def look(self, whole: bool) -> dict[str, Any]:
         """The line of this round; `whole`: with all rows, whether they have changed or not."""
         self.outcome.begin_round()
+        self.outcome.ended = False
         ts, moment = now(), time.monotonic() * 1000
         opened: list[Row] = []
         changed: list[Row] = []
