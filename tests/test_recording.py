@@ -326,6 +326,26 @@ def test_names_of_strangers_are_washed(recording: Path, tmp_path: Path) -> None:
     assert found[0]["program"] == "a\x1b[31m\nb\\xff"
 
 
+def test_a_forged_row_commands_no_terminal(recording: Path, tmp_path: Path) -> None:
+    """Fields that the kernel itself fills hold nothing that a stranger may write, but in a file."""
+    name = journal_names(str(recording))[0]
+    line = json.loads(gzip.decompress((recording / name).read_bytes()).splitlines()[0])
+    bad = "\x1b]0;x\x07\n"
+    row = {**SOCKET, "n": 1, **dict.fromkeys(("local_address", "state", "user", "container"), bad)}
+    unix = {"n": 2, "in": "unix", "proto": bad, "flags": [bad], "type": bad, "refcnt": bad}
+    unix |= {"inode": bad, "state": "LISTENING", "path": bad}
+    face = {"n": 3, "in": "interfaces", "ifname": bad, "flags_str": bad, "mtu": bad}
+    line["opened"] = [row, {**row, "n": 4, "remote_address": bad}, unix, face]
+    (tmp_path / name).write_bytes(gzip.compress(json.dumps(line).encode() + b"\n"))
+    for words in (
+        "-tanpe", "-tan --format simple", "-tan --format csv", "-xa", "-ia", "-iae", "-xa --json",
+        "-tan --count-by state", "-tanp --details", "-tan --format jsonl", "-tan --format html",
+    ):  # fmt: skip
+        done = ask("--at", str(tmp_path), *words.split())
+        assert "\x1b" not in done.stdout + done.stderr and "\x07" not in done.stdout, words
+        assert isinstance(done.exception, SystemExit) or done.exception is None
+
+
 LINE: dict[str, Any] = {
     "ts": "2026-11-26T03:12:00.000+00:00", "key": True, "interval": 10.0, "host": "h",
     "privileged": True, "opened": [], "changed": [], "closed": [], "files": {}, "incomplete": [],

@@ -9,6 +9,7 @@ from ..kernel.internals import KINDS as DECODED
 from ..kernel.ioctl import Inet, Inet6, Link
 from ..listing import Holder
 from ..table import Table
+from ..text import safe
 
 Row = dict[str, Any]
 
@@ -111,11 +112,31 @@ def read_value(value: Any) -> Any:
     return list(map(read_value, value)) if isinstance(value, list) else value
 
 
+# Text that strangers may have written in the kernel's tables too: every format washes it.
+STRANGERS = frozenset(
+    ("program", "path", "peer_path", "ifname", "dev", "netns", "processes", "listener", "details")
+)
+
+
+def washed(value: Any) -> Any:
+    """A value of which the kernel's tables need no washing. Those of a recording may be forged."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, dict):
+        return {washed(name): washed(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return list(map(washed, value))
+    return value if isinstance(value, (int, float, tuple, type(None))) else str(value)
+
+
 def read_row(row: Row) -> Row:
     """A row of a line with the records that stand in its fields."""
     from ..collectors.linux.inet import Timer, Waiting
 
-    found: Row = {name: read_value(value) for name, value in row.items()}
+    found: Row = {
+        name: read_value(value) if name in STRANGERS else washed(read_value(value))
+        for name, value in row.items()
+    }
     if "timer" in found:
         found["timer"] = Timer(**found["timer"])
     if "listener" in found:
