@@ -261,20 +261,30 @@ class Batch:
         count = 0
         heads: list[bytes] = []
         for data, length in answers:
+            if length:  # as nearly always; message by message takes four times as long
+                if length < MESSAGE:
+                    raise netlink.malformed("message too short")
+                rows, blocks = by_length.setdefault(length, ([], []))
+                more = len(data) // length
+                rows.extend(range(count, count + more))
+                blocks.append(data)
+                heads += [data[at : at + MESSAGE] for at in range(0, len(data), length)]
+                count += more
+                continue
             for start, stop in spans(data, length):
                 if stop - start < MESSAGE:
                     raise netlink.malformed("message too short")
                 message = data[start:stop]
-                rows, messages = by_length.setdefault(len(message), ([], []))
+                rows, blocks = by_length.setdefault(len(message), ([], []))
                 rows.append(count)
-                messages.append(message)
+                blocks.append(message)
                 heads.append(message[:MESSAGE])
                 count += 1
         self.length, self.packed = count, b"".join(heads)
         self.groups = [
             group
-            for length, (rows, messages) in by_length.items()
-            for group in messages_by_shape(length, rows, messages)
+            for length, (rows, blocks) in by_length.items()
+            for group in messages_by_shape(length, rows, b"".join(blocks))
         ]
         self.known: dict[Any, Any] = {}
 
@@ -432,10 +442,8 @@ def spans(data: bytes, length: int) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def messages_by_shape(
-    length: int, rows: Sequence[int], messages: Sequence[bytes]
-) -> Iterator[Group]:
-    """Messages of one length, by where their attributes stand.
+def messages_by_shape(length: int, rows: Sequence[int], data: bytes) -> Iterator[Group]:
+    """Messages of one length, one after the other in `data`, by where their attributes stand.
 
     They nearly always agree: the places are found in the first message, and the headers of the
     others are compared with it, a stride for each. 8 ms for 50,000 sockets; walking through
@@ -443,8 +451,7 @@ def messages_by_shape(
     """
     if length & 3:  # never of the kernel's own
         raise netlink.malformed("length not aligned")
-    data = b"".join(messages)
-    places = attribute_positions(messages[0])
+    places = attribute_positions(data[:length])
     words = memoryview(data).cast("I")
     for start, _ in places.values():
         header = (start - netlink.ATTRIBUTE.size) // 4
@@ -455,6 +462,7 @@ def messages_by_shape(
         yield Group(data, length, rows, places)
         return
     kinds: dict[Any, tuple[Any, list[int]]] = {}
+    messages = [data[at : at + length] for at in range(0, len(data), length)]
     for number, message in enumerate(messages):
         own = attribute_positions(message)
         kinds.setdefault(tuple(own.items()), (own, []))[1].append(number)
