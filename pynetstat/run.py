@@ -183,6 +183,10 @@ class Run:
         tables = filtered_pieces(tables, self.plan.early)
         if self.options.programs and "program" in listing.record._fields and not listing.owned:
             tables = self.attribute(tables)
+        if self.options.lsof is not None:
+            from .stages.lsof_holders import with_holders
+
+            tables = with_holders(self.proc, self.options.numeric_users, tables)
         tables = filtered_pieces(tables, self.plan.late)
         wanted = listing.names(self.options)
         return self.resolve(tables, wanted) if wanted else tables

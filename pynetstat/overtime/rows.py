@@ -118,14 +118,14 @@ STRANGERS = frozenset(
 )
 
 
-def washed(value: Any) -> Any:
+def washed_value(value: Any) -> Any:
     """A value of which the kernel's tables need no washing. Those of a recording may be forged."""
     if isinstance(value, str):
         return safe(value)
     if isinstance(value, dict):
-        return {washed(name): washed(one) for name, one in value.items()}
+        return {washed_value(name): washed_value(one) for name, one in value.items()}
     if isinstance(value, list):
-        return list(map(washed, value))
+        return list(map(washed_value, value))
     return value if isinstance(value, (int, float, tuple, type(None))) else str(value)
 
 
@@ -134,7 +134,7 @@ def read_row(row: Row) -> Row:
     from ..collectors.linux.inet import Timer, Waiting
 
     found: Row = {
-        name: read_value(value) if name in STRANGERS else washed(read_value(value))
+        name: read_value(value) if name in STRANGERS else washed_value(read_value(value))
         for name, value in row.items()
     }
     if "timer" in found:

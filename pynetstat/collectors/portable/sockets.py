@@ -134,6 +134,7 @@ def protocol_tables(
             if found is not None:
                 yield select_rows(found, name, version, options)
             missing = missing or (found is None and not version)
+        missing = missing and options.lsof is None  # which names udplite where nobody did
         if missing and options.source == "psutil" and getattr(options, name):
             raise Stop(f"pynetstat: psutil lists no sockets of {name}; leave --source psutil out")
         if missing:

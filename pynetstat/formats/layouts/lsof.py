@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 
 from ...listing import Section
 from ...options import Options
@@ -49,7 +46,7 @@ def render(
 
 def lsof_rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
     pairs = zip(
-        table["processes"],
+        table["holders"],
         table["proto"],
         table["state"],
         table["inode"],
@@ -65,11 +62,11 @@ def lsof_rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
             continue
         name = f"{lsof_end(local)}->{lsof_end(remote)}" if remote.port else lsof_end(local)
         name += f" ({state})" if tcp else " "
-        for holder in holders or ():
+        for holder, command, holding in holders or ():
             row = Row(
-                safe(command_name(holder.program, holder.pid, options)),
+                safe(command),
                 str(holder.pid),
-                owner(holder.pid, options) or safe(user or str(uid)),
+                holding or safe(user or str(uid)),
                 "" if holder.fd is None else f"{holder.fd}u",
                 "IPv6" if family == "inet6" else "IPv4",
                 "" if inode is None else str(inode),
@@ -78,41 +75,6 @@ def lsof_rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
                 name,
             )
             yield holder.pid, holder.fd or 0, row
-
-
-def command_name(program: str | None, pid: int, options: Options) -> str:
-    """The name that the kernel has for a process, at most 9 bytes of it, as lsof cuts it."""
-    name = program or "-"
-    if sys.platform.startswith("linux"):
-        try:
-            with open(f"{options.root}/{pid}/comm", "rb") as file:
-                name = file.read(64).decode("latin-1").removesuffix("\n")
-        except OSError:
-            pass
-    return name[:9].replace(" ", "\\x20")
-
-
-@cache
-def owner_number(pid: int, root: str) -> int | None:
-    try:
-        return os.stat(f"{root}/{pid}").st_uid
-    except OSError:
-        return None
-
-
-def owner(pid: int, options: Options) -> str:
-    """The user of a process, by its name where it has one and names are wanted; or nothing."""
-    number = owner_number(pid, options.root) if sys.platform.startswith("linux") else None
-    if number is None:
-        return ""
-    if not options.numeric_users:
-        import pwd
-
-        try:
-            return safe(pwd.getpwuid(number).pw_name)[:8]
-        except KeyError:
-            pass
-    return str(number)
 
 
 def lsof_end(end: End) -> str:
