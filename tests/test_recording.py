@@ -522,7 +522,8 @@ def test_mistakes(recording: Path, tmp_path: Path) -> None:
     assert message("--at", folder, "-t", "--columns", "rto_us")[0] == 1
     assert ask("--at", folder, "-tan", "--columns", "rtt_us,local_port").exit_code == 0
     assert message("--at", folder, "--sctp")[0] == 1
-    assert message("--at", folder, "-A", "ax25")[0] == 1
+    for words in ("-A ax25", "-M", "-rC", "-r --ax25"):
+        assert message("--at", folder, *words.split())[0] == 1, words
     assert message("--at", folder, "--netns", "all")[0] == 1
     assert message("--at", folder, "--diagnose", "--interval", "5")[0] == 3
     assert message("--from", "-5m")[0] == message("--keep", "2d")[0] == 2

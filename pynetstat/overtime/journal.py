@@ -213,8 +213,9 @@ def lines_from(path: str, start: float, warn: Callable[[str], None]) -> Iterator
         try:
             line = Line(text)
         except ValueError:
+            if whole:
+                warn(f"pynetstat: {path}: damaged; up to {int(MEMBER / 60)} minutes are left out")
             whole = False
-            warn(f"pynetstat: {path}: damaged; up to {int(MEMBER / 60)} minutes are left out")
             continue
         whole = whole or line.key
         if whole:

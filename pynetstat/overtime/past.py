@@ -17,7 +17,7 @@ from ..kernel.proc import Proc, reason
 from ..listing import DETAILS, MORE_DETAILS, OWNED, Listing, Piece, Section, Stop
 from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
-from ..plan import Plan
+from ..plan import Plan, lists_sockets
 from ..run import Run, print_rounds, unowned
 from ..stages.details import Facts
 from ..stages.places import with_namespace
@@ -222,7 +222,7 @@ class PastRun(Run):
                 self.listings.append(listing)
             elif part:
                 self.listings.append(self.recorded(listing, part))
-            elif self.options.explicit:
+            elif self.options.explicit or not lists_sockets(self.options):
                 raise Stop(f"pynetstat: a recording has no {listing.name}")
         plan.listings = self.listings
 
