@@ -351,7 +351,7 @@ def test_a_forged_row_commands_no_terminal(recording: Path, tmp_path: Path) -> N
 
 LINE: dict[str, Any] = {
     "ts": "2026-11-26T03:12:00.000+00:00", "key": True, "interval": 10.0, "host": "h",
-    "privileged": True, "opened": [], "changed": [], "closed": [], "files": {}, "incomplete": [],
+    "privileged": True, "parts": ["sockets", "unix"], "opened": [], "changed": [], "closed": [], "files": {}, "incomplete": [],
 }  # fmt: skip
 
 
@@ -583,6 +583,17 @@ def test_what_could_not_be_read_is_told_and_is_no_event(tmp_path: Path) -> None:
     done = ask("--record", str(tmp_path), "--at", at(now - 45), "-tln")
     assert done.exit_code == 1
     assert "could not be recorded: /proc/net/tcp: Permission denied" in done.stderr
+
+
+def test_what_this_kernel_has_not_is_not_recorded(tmp_path: Path) -> None:
+    """Of /proc alone there are no vsock sockets: that is no failure, and no empty list either."""
+    command = record(tmp_path, "--count", "2", "--interval", "0", "--source", "proc")
+    assert subprocess.run(command, cwd=TOP, timeout=60).returncode == 0
+    assert "vsock" not in lines_of(tmp_path)[-1].parts
+    done = ask("--at", str(tmp_path), "-a")
+    assert done.exit_code == 0 and done.stderr.count("\n") == 1
+    done = ask("--at", str(tmp_path), "--vsock")
+    assert done.exit_code == 1 and done.stderr.endswith("a recording has no vsock\n")
 
 
 @needs_root

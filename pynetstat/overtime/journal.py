@@ -186,6 +186,7 @@ class Line:
             self.moment = datetime.fromisoformat(self.ts).timestamp()
             self.key, self.interval = bool(found["key"]), float(found["interval"])
             self.begins = bool(found.get("begins"))
+            self.parts: list[str] = list(found["parts"])
             self.opened: list[dict[str, Any]] = list(found["opened"])
             self.changed: list[dict[str, Any]] = list(found["changed"])
             self.closed: list[int] = list(found["closed"])

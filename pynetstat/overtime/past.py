@@ -110,11 +110,13 @@ class Past:
         self.host, self.privileged = "", False
         self.rows: dict[int, tuple[str, Row, float]] = {}
         self.files: dict[str, str | None] = {}
+        self.parts: list[str] = []  # those that were read
         self.incomplete: list[dict[str, Any]] = []
 
     def apply(self, line: Line) -> None:
         self.ts, self.moment, self.interval = line.ts, line.moment, line.interval
         self.host, self.privileged, self.incomplete = line.host, line.privileged, line.incomplete
+        self.parts = line.parts
         if line.key:
             self.rows, self.files = {}, {}
         for row in line.opened:
@@ -220,7 +222,7 @@ class PastRun(Run):
                         raise Stop(f"pynetstat: a recording has no sockets of {name}")
             if id(listing) in filed and (part is None or not self.options.structured):
                 self.listings.append(listing)
-            elif part:
+            elif part and (part in past.parts or not past.ts):  # not yet known, of events
                 self.listings.append(self.recorded(listing, part))
             elif self.options.explicit or not lists_sockets(self.options):
                 raise Stop(f"pynetstat: a recording has no {listing.name}")

@@ -144,7 +144,9 @@ class Recorder:
         opened: list[Row] = []
         changed: list[Row] = []
         found: dict[tuple[Any, ...], Kept] = {}
+        parts: list[str] = []
         for part, rows in self.parts():
+            parts.append(part)
             for key, row in zip(numbered_keys(part, rows), rows):
                 old = self.known.pop(key, None)
                 runs = {name: row.pop(name) for name in RUNNING if name in row}
@@ -166,6 +168,7 @@ class Recorder:
             "interval": self.interval,
             "host": self.host,
             "privileged": sees_every_process(),
+            "parts": parts,
             "opened": opened,
             "changed": changed,
             "closed": [] if whole else closed,
@@ -186,7 +189,11 @@ class Recorder:
             holders |= {
                 one["pid"]: one["program"] for row in rows for one in row.get("processes", ())
             }
-            yield listing.name, rows
+            if self.outcome.ended and listing.name in FAMILIES:  # this kernel has none of it
+                self.sockets.listings.remove(listing)
+                self.outcome.errors.clear()
+            else:
+                yield listing.name, rows
         facts = Facts(self.proc)
         yield "processes", [self.process_row(facts, *one) for one in sorted(holders.items())]
         for part, plan in self.others.items():
