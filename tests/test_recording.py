@@ -351,7 +351,8 @@ def test_a_forged_row_commands_no_terminal(recording: Path, tmp_path: Path) -> N
 
 LINE: dict[str, Any] = {
     "ts": "2026-11-26T03:12:00.000+00:00", "key": True, "interval": 10.0, "host": "h",
-    "privileged": True, "parts": ["sockets", "unix"], "opened": [], "changed": [], "closed": [], "files": {}, "incomplete": [],
+    "privileged": True, "parts": ["sockets", "unix"], "opened": [], "changed": [], "closed": [],
+    "files": {}, "incomplete": [],
 }  # fmt: skip
 
 
