@@ -39,6 +39,7 @@ class Journal:
         self.name = ""  # of the file that is written
         self.begun = self.member = 0.0  # when the file and its member began
         self.packer: Any = None
+        self.torn = False  # was a piece written in part?
         try:
             with suppress(FileExistsError):
                 os.makedirs(folder, mode=0o700)
@@ -79,22 +80,24 @@ class Journal:
             name = f"pynetstat-{stamp}.{int(moment % 1 * 1000):03d}Z.jsonl.gz"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_FOLLOWED
             self.handle = os.open(os.path.join(self.folder, name), flags, 0o600)
-            self.begun, self.name = moment, name
+            self.begun, self.name, self.torn = moment, name, False
         else:
             self.put(self.packer.flush())
         self.packer = zlib.compressobj(LEVEL, wbits=31)
         self.member = moment
 
     def put(self, piece: bytes) -> None:
+        self.torn = True  # until all of it is written; a signal may come between
         while piece:
             piece = piece[os.write(self.handle, piece) :]
+        self.torn = False
 
     def end_file(self, finish: bool = True) -> None:
         """Close the file; where it is not finished, it is read up to its last whole line."""
         if self.handle < 0:
             return
         with suppress(OSError):
-            if finish:
+            if finish and not self.torn:
                 self.put(self.packer.flush())
             elif not os.fstat(self.handle).st_size:
                 os.unlink(os.path.join(self.folder, self.name))
