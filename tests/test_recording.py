@@ -591,7 +591,7 @@ def test_what_this_kernel_has_not_is_not_recorded(tmp_path: Path) -> None:
     command = record(tmp_path, "--count", "2", "--interval", "0", "--source", "proc")
     assert subprocess.run(command, cwd=TOP, timeout=60).returncode == 0
     assert "vsock" not in lines_of(tmp_path)[-1].parts
-    done = ask("--at", str(tmp_path), "-a")
+    done = ask("--at", str(tmp_path), "-an")
     assert done.exit_code == 0 and done.stderr.count("\n") == 1
     done = ask("--at", str(tmp_path), "--vsock")
     assert done.exit_code == 1 and done.stderr.endswith("a recording has no vsock\n")
