@@ -422,7 +422,7 @@ def work():
             end.recv(10000)
         except BlockingIOError:
             pass
-    time.sleep(0.07)
+    time.sleep(0.12)
 meanwhile(work)
 ready(4)
 """, says="of the segments to 127.0.0.1 had to be sent again"),
