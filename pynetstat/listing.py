@@ -144,7 +144,8 @@ class Listing(NamedTuple):
     `collect(proc, options, outcome)` yields tables (and remarks); the heading is printed before
     the first table, so a collector that needs its file gives no table until the file is open.
     `below(options)` are columns that the classic text prints on lines of their own below each
-    row, indented, where they are not empty; their text is safe.
+    row, indented, where they are not empty; their text is safe. Those with `texts` bring the line
+    break and the indent themselves.
     `names(options)` says which fields are looked up: {"local_host": ("host", "local_address")}.
     A listing that netstat prints as prose brings `text(tables, options)` for the classic format,
     which gives None where these options want columns after all.

@@ -349,6 +349,8 @@ class Batch:
         """What a byte of tcp_info says; each distinct one is looked at once."""
         values = self.merged(lambda group: group.integers(INFO, offset, 1))
         texts = {value: None if value is None else chosen(value) for value in set(values)}
+        if len(texts) == 1:
+            return [*texts.values()] * self.length
         return list(map(texts.__getitem__, values))
 
     def ca_state(self) -> list[Any]:
@@ -362,6 +364,8 @@ class Batch:
         first = low is (sys.byteorder == "little")
         values = self.byte(6, lambda bits: bits & 15 if first else bits >> 4)
         agreed = self.byte(5, lambda bits: bool(bits & WSCALE))
+        if all(agreed):
+            return values
         return [value if yes else None for value, yes in zip(values, agreed)]
 
     def snd_wscale(self) -> list[Any]:
@@ -374,6 +378,8 @@ class Batch:
         bit = 1 if sys.byteorder == "little" else 128
         found = self.byte(7, lambda bits: bool(bits & bit))
         known = self.column("delivery_rate")  # the bit came with it
+        if None not in known:
+            return found
         return [None if rate is None else value for value, rate in zip(found, known)]
 
     def fastopen_failed(self) -> list[Any]:
@@ -384,18 +390,15 @@ class Batch:
         """What an attribute says; each distinct one is read once."""
         values = self.merged(lambda group: group.payloads(attribute))
         found = {value: None if value is None else read(value) for value in set(values)}
+        if len(found) == 1:
+            return [*found.values()] * self.length
         return list(map(found.__getitem__, values))
 
     def congestion_algorithm(self) -> list[Any]:
         return self.written(CONG, terminated)
 
     def congestion(self) -> list[Any]:
-        """Of the three attributes a socket has at most one."""
-        columns = [
-            self.written(attribute, read)
-            for attribute, read in ((VEGASINFO, vegas), (DCTCPINFO, dctcp), (BBRINFO, bbr))
-        ]
-        return [first or second or third for first, second, third in zip(*columns)]
+        return self.merged(congestion_data)
 
     def ulp(self) -> list[Any]:
         return self.written(ULP_INFO, ulp_name)
@@ -534,6 +537,16 @@ def bbr(payload: bytes) -> dict[str, Any] | None:
         **{"min_rtt_us": rtt if rtt != NO_32 else None},
         **{"pacing_gain": pacing / 256, "cwnd_gain": window / 256},
     }
+
+
+def congestion_data(group: Group) -> list[Any] | None:
+    """Of the three attributes a socket has at most one."""
+    for attribute, read in ((VEGASINFO, vegas), (DCTCPINFO, dctcp), (BBRINFO, bbr)):
+        payloads = group.payloads(attribute)
+        if payloads:
+            found = {payload: read(payload) for payload in set(payloads)}
+            return list(map(found.__getitem__, payloads))
+    return None
 
 
 ULP_NAME, ULP_TLS, ULP_MPTCP = 1, 2, 3

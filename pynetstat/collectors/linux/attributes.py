@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 from ...kernel import internals, netlink, sockdiag
@@ -245,30 +245,49 @@ def attribute_lines(options: Options) -> Iterator[Column]:
     """One line below each socket, of what is not zero and not unknown."""
     shown = [*MEMORY_LINE] if options.memory else []
     shown += [*TCP_LINE] if options.tcp_info else []
-    yield Column("", "%s", " ".join(name for name, *_ in shown), partial(one_line, shown))
+    fields = " ".join(name for name, *_ in shown)
+    yield Column("", "", fields, texts=partial(attribute_words, shown))
 
 
-def one_line(shown: Sequence[tuple[Any, ...]], *columns: Sequence[Any]) -> list[str]:
-    """The words of each row; each distinct value is written once. Most columns are all zero, and in
-    others every row differs: looking for both takes 5.4 ms instead of 8.8 for 2,200 rows."""
+def attribute_words(
+    shown: Sequence[tuple[Any, ...]], *columns: Sequence[Any]
+) -> list[str | Iterable[str]]:
+    """The line below each row, word by word; none below a row of which nothing is known. What
+    all rows of a column say is written once, together with the next column; of the others each
+    distinct value, unless nearly every row differs."""
+    length = len(columns[0])
     parts: list[Iterable[str]] = []
+    same = ""
+    everywhere = False  # whether each row has a word
     for (_, written, silent), field in zip(shown, columns):
         if 0 in silent and not any(field):
             continue
-        try:
-            distinct: Any = set(field)
-        except TypeError:  # dictionaries
-            parts.append(["" if value is None else written(value) for value in field])
+        keys = list(map(id, field)) if written in OF_OBJECTS else field
+        if keys.count(keys[0]) == length:
+            if field[0] is not None and keys[0] not in silent:
+                same += written(field[0])
+                everywhere = True
             continue
-        if distinct <= silent:
-            continue
-        if 2 * len(distinct) > len(field) and silent.isdisjoint(distinct):
-            parts.append(map(written, field))
-            continue
-        texts = {value: "" if value in silent else written(value) for value in distinct}
-        parts.append(map(texts.__getitem__, field))
-    found = list(map("".join, zip(*parts))) if parts else [""] * len(columns[0])
-    return [text[1:] for text in found]
+        distinct = dict(zip(keys, field))
+        said = None not in field if written in OF_OBJECTS else silent.isdisjoint(distinct)
+        if said and 2 * len(distinct) > length:
+            parts += [repeat(same, length), map(written, field)]
+        else:
+            texts = {
+                key: same if value is None or key in silent else same + written(value)
+                for key, value in distinct.items()
+            }
+            parts.append(map(texts.__getitem__, keys))
+        everywhere = everywhere or said
+        same = ""
+    if everywhere:
+        return [LINE_BELOW, *parts, same]
+    if not parts:
+        return []
+    return [[LINE_BELOW + words if words else "" for words in map("".join, zip(*parts))]]
+
+
+LINE_BELOW = "\n\t"  # each word has a blank before it
 
 
 def plain_words(word: str, *also: Any) -> tuple[Callable[[Any], str], frozenset[Any]]:
@@ -297,6 +316,7 @@ def ulp_words(found: dict[str, Any]) -> str:
     return " ulp:(" + ",".join(f"{name}:{value}" for name, value in found.items()) + ")"
 
 
+OF_OBJECTS = (congestion_words, ulp_words)  # dictionaries: equal ones are one object
 ANY = frozenset({None, ()})
 TCP_LINE: Sequence[tuple[Any, ...]] = (
     ("tcp_options", lambda names: " " + " ".join(names), ANY),
