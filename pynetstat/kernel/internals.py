@@ -223,6 +223,9 @@ class Group:
         if length < offset + size:
             return None
         at = start + offset
+        if netlink.uniform(self.data, self.length, at, size):  # most are, and the others differ
+            number = int.from_bytes(self.data[at : at + size], sys.byteorder)  # in the first byte
+            return [number] * len(self.rows)
         if size == 1:
             return list(self.data[at :: self.length])
         if size == 2:
@@ -455,13 +458,8 @@ def messages_by_shape(length: int, rows: Sequence[int], data: bytes) -> Iterator
     if length & 3:  # never of the kernel's own
         raise netlink.malformed("length not aligned")
     places = attribute_positions(data[:length])
-    words = memoryview(data).cast("I")
-    for start, _ in places.values():
-        header = (start - netlink.ATTRIBUTE.size) // 4
-        column = words[header :: length // 4].tolist()
-        if column.count(column[0]) != len(column):
-            break
-    else:
+    size = netlink.ATTRIBUTE.size
+    if all(netlink.uniform(data, length, start - size, size) for start, _ in places.values()):
         yield Group(data, length, rows, places)
         return
     kinds: dict[Any, tuple[Any, list[int]]] = {}

@@ -157,10 +157,8 @@ def enter_alike(sample: Sample, data: bytes, length: int) -> bool:
     start = netlink.HEADER.size
     at, header = find_tcp_info(data[start:length])
     at += start
-    count = len(data) // length
-    for byte in range(4):
-        if data[at + byte :: length] != header[byte : byte + 1] * count:
-            return False
+    if not netlink.uniform(data, length, at, 4):
+        return False
     end = at + int.from_bytes(header[:2], sys.byteorder)
     inodes = memoryview(data).cast("I")[(start + INODE_AT) // 4 :: length // 4].tolist()
     behind, queue = end - at - 4, start + QUEUES_AT

@@ -260,24 +260,22 @@ def attribute_words(
     same = ""
     everywhere = False  # whether each row has a word
     for (_, written, silent), field in zip(shown, columns):
-        if 0 in silent and not any(field):
-            continue
-        keys = list(map(id, field)) if written in OF_OBJECTS else field
-        if keys.count(keys[0]) == length:
-            if field[0] is not None and keys[0] not in silent:
+        if written in OF_OBJECTS:
+            field, written = words_of_objects(written, field), str
+        if field.count(field[0]) == length:
+            if field[0] not in silent:
                 same += written(field[0])
                 everywhere = True
             continue
-        distinct = dict(zip(keys, field))
-        said = None not in field if written in OF_OBJECTS else silent.isdisjoint(distinct)
+        distinct = set(field)
+        said = silent.isdisjoint(distinct)
         if said and 2 * len(distinct) > length:
             parts += [repeat(same, length), map(written, field)]
         else:
             texts = {
-                key: same if value is None or key in silent else same + written(value)
-                for key, value in distinct.items()
+                value: same if value in silent else same + written(value) for value in distinct
             }
-            parts.append(map(texts.__getitem__, keys))
+            parts.append(map(texts.__getitem__, field))
         everywhere = everywhere or said
         same = ""
     if everywhere:
@@ -285,6 +283,13 @@ def attribute_words(
     if not parts:
         return []
     return [[LINE_BELOW + words if words else "" for words in map("".join, zip(*parts))]]
+
+
+def words_of_objects(written: Callable[[Any], str], field: Sequence[Any]) -> list[str | None]:
+    """The words for dictionaries, which no set takes: those that say the same are one object."""
+    keys = list(map(id, field))
+    texts = {key: value and written(value) for key, value in dict(zip(keys, field)).items()}
+    return list(map(texts.__getitem__, keys))
 
 
 LINE_BELOW = "\n\t"  # each word has a blank before it
@@ -316,7 +321,7 @@ def ulp_words(found: dict[str, Any]) -> str:
     return " ulp:(" + ",".join(f"{name}:{value}" for name, value in found.items()) + ")"
 
 
-OF_OBJECTS = (congestion_words, ulp_words)  # dictionaries: equal ones are one object
+OF_OBJECTS = (congestion_words, ulp_words)
 ANY = frozenset({None, ()})
 TCP_LINE: Sequence[tuple[Any, ...]] = (
     ("tcp_options", lambda names: " " + " ".join(names), ANY),
