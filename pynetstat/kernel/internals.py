@@ -217,23 +217,31 @@ class Group:
     def __init__(self, data: bytes, length: int, rows: Sequence[int], places: Any) -> None:
         self.data, self.length, self.rows, self.places = data, length, rows, places
 
-    def integers(self, attribute: int, offset: int, size: int) -> list[int] | None:
-        """A number of each row; None where the attribute is absent or ends before it."""
+    def integers(
+        self, attribute: int, offset: int, size: int, missing: int = -1, signed: bool = False
+    ) -> list[int | None] | None:
+        """A number of each row, None for the one that says "not known"; None in place of the
+        list where the attribute is absent or ends before it."""
         start, length = self.places.get(attribute, (0, 0))
         if length < offset + size:
             return None
         at = start + offset
-        if netlink.uniform(self.data, self.length, at, size):  # most are, and the others differ
-            number = int.from_bytes(self.data[at : at + size], sys.byteorder)  # in the first byte
-            return [number] * len(self.rows)
+        if netlink.uniform(self.data, self.length, at, size):  # most are; others soon differ
+            number = int.from_bytes(self.data[at : at + size], sys.byteorder, signed=signed)
+            return [None if number == missing else number] * len(self.rows)
+        values = self.numbers(at, size, signed)
+        if missing >= 0 and missing in values:
+            return [None if value == missing else value for value in values]
+        return values
+
+    def numbers(self, at: int, size: int, signed: bool) -> list[Any]:
         if size == 1:
             return list(self.data[at :: self.length])
-        if size == 2:
-            return self.stride("H", at, 2)
-        low = self.stride("I", at, 4)
-        if size == 4:
-            return low
-        high = self.stride("I", at + 4, 4)
+        if size < 8:
+            return self.stride({2: "H", 4: "i" if signed else "I"}[size], at, size)
+        if not (at % 8 or self.length % 8):
+            return self.stride("Q", at, 8)
+        low, high = self.stride("I", at, 4), self.stride("I", at + 4, 4)
         if sys.byteorder == "big":
             low, high = high, low
         if not any(high):  # most counters fit 32 bits
@@ -250,6 +258,8 @@ class Group:
             return None
         start, length = self.places[attribute]
         step, data = self.length, self.data
+        if netlink.uniform(data, step, start, length):
+            return [data[start : start + length]] * len(self.rows)
         return [data[at : at + length] for at in range(start, len(data), step)]
 
 
@@ -333,15 +343,8 @@ class Batch:
         return self.merged(lambda group: integer_attribute(group, OTHERS[name][0]))
 
     def plain(self, name: str, field: Field) -> list[Any]:
-        place = (field.attribute, field.offset, field.size)
+        place = (field.attribute, field.offset, field.size, field.missing, field.signed)
         values = self.merged(lambda group: group.integers(*place))
-        if field.missing >= 0 and field.missing in values:
-            values = [None if value == field.missing else value for value in values]
-        if field.signed:
-            values = [
-                value - (1 << 32) if value is not None and value >> 31 else value
-                for value in values
-            ]
         if name in ("unacked", "sacked"):  # of a listener: its queue and the queue's limit
             codes = self.states()
             if LISTEN in codes:
@@ -485,7 +488,7 @@ def attribute_positions(message: bytes) -> dict[int, tuple[int, int]]:
     return found
 
 
-def integer_attribute(group: Group, attribute: int) -> list[int] | None:
+def integer_attribute(group: Group, attribute: int) -> list[int | None] | None:
     """An attribute that is one number, of one byte or of four."""
     size = group.places.get(attribute, (0, 0))[1]
     return group.integers(attribute, 0, size) if size in (1, 2, 4, 8) else None
