@@ -406,9 +406,9 @@ def test_a_signal_ends_the_file_properly(tmp_path: Path, number: int) -> None:
         record(tmp_path, "--interval", "0.05"), cwd=TOP, stderr=subprocess.PIPE
     ) as recorder:
         until = time.monotonic() + 20
-        while not journal_names(str(tmp_path)) and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(0.3)
+        while not journal_names(str(tmp_path)) or len(lines_of(tmp_path)) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.05)
         recorder.send_signal(number)
         assert recorder.wait(20) == (0 if number == signal.SIGTERM else 130)
         assert recorder.stderr and recorder.stderr.read().strip() == b""

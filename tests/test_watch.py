@@ -366,10 +366,27 @@ def test_a_failure_is_the_caller_s() -> None:
     async def fail() -> None:
         async with app.run_test() as pilot:
             source.read = broken  # type: ignore[method-assign]
-            await pilot.pause(0.5)
+            until = time.monotonic() + 20
+            while app.failure is None and time.monotonic() < until:
+                await pilot.pause(0.05)
 
     asyncio.run(fail())
     assert isinstance(app.failure, PermissionError) and app.return_code == 1
+
+
+@LINUX
+def test_a_round_may_end_when_the_screen_is_gone() -> None:
+    pytest.importorskip("textual")
+    source = Source(Options(filter="sport = 1", interval=10.0))
+    app = screen.screen(source)
+
+    async def leave() -> None:
+        async with app.run_test() as pilot:
+            await pilot.pause(0.2)
+        await app.round()
+
+    asyncio.run(leave())
+    assert app.failure is None
 
 
 def broken() -> list[tuple[Any, ...]]:

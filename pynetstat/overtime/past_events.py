@@ -11,7 +11,7 @@ from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
 from ..run import Frame, filtered_pieces, put, tables_alone
-from .changes import MOVING, Change, changes_section
+from .changes import MOVING, Change, changes_section, moved
 from .events import OVER
 from .journal import Line
 from .moments import needed_moment
@@ -152,7 +152,7 @@ class PastEvents:
             return
         if before:
             names = set(listing.record._fields) - MOVING
-            if all(now[1].get(one) == before[1].get(one) for one in names):
+            if not moved(before[1], now[1], names):
                 return
         found = self.records(listing, now)
         previous = self.records(listing, before) if before and found else []

@@ -192,13 +192,16 @@ def screen(source: Source) -> Any:
             key = source.given.sort[0] if source.given.sort else ""
             self.model = Model(source.view, key.lstrip("-"), key.startswith("-"))
             self.rows = Rows(self.model)
+            # kept, since a round may end when the screen is gone already, and finds no widget there
+            self.summary = Static("", id="summary", markup=False)
+            self.titles = Static("", id="header", markup=False)
             self.paused, self.reading = False, False
             self.problem = ""
             self.failure: Exception | None = None
 
         def compose(self) -> ComposeResult:
-            yield Static("", id="summary", markup=False)
-            yield Static("", id="header", markup=False)
+            yield self.summary
+            yield self.titles
             yield self.rows
             yield Input(id="filter", placeholder="such as: dport = 443 and program = curl")
             yield Static(FOOTER, id="footer", markup=False)
@@ -242,8 +245,8 @@ def screen(source: Source) -> Any:
             words += [f"filter: {source.expression}"] * bool(source.expression)
             words += [f"by {self.model.group}"] * bool(self.model.group)
             words += [f"sorted by {self.model.order()}"] * bool(self.model.sort)
-            self.query_one("#summary", Static).update("  ".join(words))
-            self.query_one("#header", Static).update(self.rows.header())
+            self.summary.update("  ".join(words))
+            self.titles.update(self.rows.header())
             self.rows.show()
 
         def on_resized(self) -> None:
