@@ -120,7 +120,7 @@ def test_with_the_kernels_numbers() -> None:
     for row, holder, numbers in zip(*[iter(lines)] * 3):
         assert row.startswith("tcp ") and f":{port} " in row
         assert holder.startswith(f"\t pid {os.getpid()} ")
-        assert numbers.startswith("\t ts sack ") and " rto:" in numbers
+        assert numbers.startswith("\t ") and " rto:" in numbers
 
 
 def test_command_parent_start_and_executable() -> None:
