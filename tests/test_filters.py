@@ -236,6 +236,7 @@ MEANINGS = [
     ("unit ~ ^ss", {101, 102}),
     ("netns blue", {101, 102}),
     ("netns != red", {101, 102}),
+    ("netns ~ ^bl", {101, 102}),
     ("container 0123456789ab", {201, 202, 203, 204}),
     ("container 0123", set()),
     # how terms are joined

@@ -263,7 +263,7 @@ def test_an_ordinary_user(scene: Scene, anybody: list[str]) -> None:
     assert f"0.0.0.0:{WEB}" in text and f"0.0.0.0:{ALONE}" in text
     assert f"0.0.0.0:{STORE}" not in text
     assert done.returncode == 1
-    complaint = f"network namespace {scene.store}: it has no process"
+    complaint = f"network namespace {scene.store}: this user does not see which processes are in it"
     assert done.stderr.decode().count(complaint) == 1
 
 

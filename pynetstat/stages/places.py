@@ -110,7 +110,10 @@ class Places:
                     return found
             except OSError:
                 continue
-        why = f"it has no process, and to enter it: {reason(error)}; that takes root"
+        without = "it has no process"
+        if any(one.number is None for one in self.labels):  # processes of namespaces unknown to us
+            without = "this user does not see which processes are in it (--netns PID reads one)"
+        why = f"{without}, and to enter it: {reason(error)}; that takes root"
         if namespace.pids:
             why = "its processes have ended"
         self.complain(f"network namespace {self.named(namespace)}: {why}")

@@ -70,7 +70,7 @@ TERMS: dict[str, tuple[tuple[str, ...], str]] = {
     "proto": (SAME, "a protocol"),
     "recvq": (ORDER, "a number"),
     "sendq": (ORDER, "a number"),
-    "netns": (SAME, "the name of a network namespace"),
+    "netns": (LIKE, "the name of a network namespace"),
     "unit": (LIKE, "the name of a unit"),
     "container": (LIKE, "the id or the name of a container"),
     "pod": (LIKE, "the uid of a pod"),
