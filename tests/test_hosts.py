@@ -61,8 +61,8 @@ def text_of(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def test_the_rows_of_one_host_are_its_own(here: Machines) -> None:
-    for words in ("-tln", "-tlnpee", "-r", "-rn6", "-i", "-g", "-tln --sort -local_port",
-                  "-tln --tcp-info", "-xl", "-tlnpo"):  # fmt: skip
+    for words in ("-tln", "-tlnpee", "-r", "-rn6", "-i", "-g", "-tln --sort -local_port", "-xl",
+                  "-tln --tcp-info", "-tlnp --tcp-info --details --memory", "-tlnpo"):  # fmt: skip
         own = text_of(here.ask(*words.split()))
         asked = text_of(here.ask(*words.split(), "--host", "web1"))
         cut = [line.removeprefix("web1 ").removeprefix("Host ") for line in asked.splitlines()]

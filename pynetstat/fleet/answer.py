@@ -12,13 +12,14 @@ import gc
 import json
 import sys
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
-from ..formats.classic import parts, table_lines, without_layouts
+from ..formats.classic import BELOW, indented_lines, parts, table_lines, without_layouts
 from ..formats.structured import objects
 from ..kernel.proc import Proc
-from ..listing import Layout, Listing, Section, Stop
+from ..listing import Column, Layout, Listing, Section, Stop
 from ..options import Misuse, Options
 from ..outcome import Outcome
 from ..plan import Plan
@@ -140,13 +141,23 @@ def classic_answer(section: Section, options: Options, fields: tuple[str, ...]) 
             named = [name for name in fields if name in names_of(table.record)]
             for part, own in parts(table):
                 lines = table_lines((own and own(options)) or columns, part).split("\n")[:-1]
-                more = [list(column.values(part)) for column in below]
-                under = ["\n".join(filter(None, texts)) for texts in zip(*more)]
-                yield row_lines(part, named, lines, under or [""] * len(part))
+                yield row_lines(part, named, lines, lines_below(below, part))
 
 
 def text_line(text: str) -> str:
     return json.dumps({"text": decode_nested(str(text))}) + "\n"
+
+
+def lines_below(columns: Iterable[Column], table: Table) -> list[str]:
+    """What stands below each row, without the indent."""
+    texts = [
+        repeat(cells, len(table)) if isinstance(cells, str) else cells
+        for column in columns
+        for cells in indented_lines(column, table)
+    ]
+    if not texts:
+        return [""] * len(table)
+    return ["".join(words).replace(BELOW, "\n")[1:] for words in zip(*texts)]
 
 
 def row_lines(table: Table, named: list[str], lines: list[str], below: list[str]) -> str:
