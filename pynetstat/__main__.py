@@ -1,17 +1,16 @@
 """`python -m pynetstat`, and the console script: signals first, then the command line."""
 
-import contextlib
+import _signal as signal  # type: ignore[import-not-found]  # names for its numbers take 1 ms
 import errno
 import gc
 import os
-import signal
 import sys
 
 
 def main() -> None:
     # As any C program: Ctrl-C ends it at once, and a closed pipe quietly, in every phase; but
     # what a shell has put into the background it has told to ignore Ctrl-C.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -29,8 +28,6 @@ def main() -> None:
         status = end.code if isinstance(end.code, int) else 1 if end.code else 0
     except (OSError, MemoryError) as error:
         complain(error)
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -60,7 +57,9 @@ def complain(error: Exception, where: str = "") -> None:
         where = f"{name}: "
     what = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else ""
     what = what or getattr(error, "strerror", None) or type(error).__name__
-    with contextlib.suppress(OSError, MemoryError):
+    from contextlib import suppress
+
+    with suppress(OSError, MemoryError):
         print(ascii(f"pynetstat: {where}{what}")[1:-1], file=sys.stderr, flush=True)
 
 

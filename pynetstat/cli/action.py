@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 
 from .. import __version__
 from ..listing import Stop
@@ -107,6 +106,8 @@ def stopped(stop: Stop) -> int:
     that it is not complained of a second time."""
     if stop.message:
         warn(stop.message)
+    from contextlib import suppress
+
     with suppress(OSError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
@@ -216,6 +217,8 @@ def settled(given: dict[str, Any]) -> Options:
 
 def progress(text: str) -> None:
     """One line at the terminal that is written over, and wiped in the end."""
+    from contextlib import suppress
+
     with suppress(OSError, ValueError):
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
@@ -235,6 +238,8 @@ def warn(message: str) -> None:
     on stdout."""
     if sys.stderr is None:
         return
+    from contextlib import suppress
+
     if message.startswith(OURS):
         message = called() + message.removeprefix("pynetstat")
     lines = message.split("\n")

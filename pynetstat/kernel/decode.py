@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from _socket import AF_INET6, inet_ntoa, inet_ntop  # as netlink does
 from array import array
@@ -86,6 +85,8 @@ COUNTERS = r"(?:[ \t\n\v\f\r]*[-+]?[0-9]+)*"
 def counters(text: str) -> list[int]:
     """Decimal numbers one after the other, up to the first word that is none; too large is the
     largest of 64 bits, as C's strtoull() has it."""
+    import re  # not at every start (see text.py)
+
     words = re.findall("[-+]?[0-9]+", re.match(COUNTERS, text)[0])  # type: ignore[index]
     if max(map(len, words), default=0) < 20:
         return list(map(int, words))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import compress
@@ -358,6 +357,8 @@ def read_inet(
     proc: Proc, options: Options, outcome: Report, protocol: Protocol, version: str
 ) -> Iterator[Table]:
     """/proc/net/tcp and the files of its shape, as tcp4_seq_show() prints them."""
+    import re  # not at every start (see text.py)
+
     heading = True
     for block in proc.blocks(f"net/{protocol.name}{version}"):
         if heading:  # the first line is always the heading
@@ -459,6 +460,8 @@ def decode_inet_rows(protocol: Protocol, version: str, *columns: Sequence[str]) 
 
 def loose_inet_rows(outcome: Report, protocol: Protocol, block: str) -> list[tuple[str, ...]]:
     """Line by line, where a block holds something that no kernel prints."""
+    import re
+
     rows = []
     name = "udp" if protocol.name == "udplite" else protocol.name
     for line in lines_of(block):

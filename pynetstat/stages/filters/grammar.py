@@ -123,8 +123,7 @@ WORD = re.compile(
     r"""|(?P<word>[^\s()=!<>~&|"'][^\s()=!<>~&|]*)"""
 )
 # Of a regular expression: an escaped character, a set of characters, or any other.
-PIECE = re.compile(r"\\\S|\[\^?\]?(?:\\.|[^\]\\])*\]|\S")
-BLANKS = re.compile(r"\s*")
+PIECE = r"\\\S|\[\^?\]?(?:\\.|[^\]\\])*\]|\S"
 
 
 class Token(NamedTuple):
@@ -169,8 +168,10 @@ class Parser:
         return token
 
     def blanks(self) -> int:
-        match = BLANKS.match(self.expression, self.at)
-        return match.end() if match else self.at
+        start = self.at
+        while self.expression[start : start + 1].isspace():
+            start += 1
+        return start
 
     def filter(self) -> tuple[list[Term], bool]:
         """The parts of the filter, and whether a state was named."""
@@ -333,7 +334,8 @@ class Parser:
         if self.expression[start : start + 1] in ("", '"', "'"):
             return self.operand(what)
         end, depth = start, 0
-        while (match := PIECE.match(self.expression, end)) is not None:
+        piece = re.compile(PIECE)
+        while (match := piece.match(self.expression, end)) is not None:
             depth += {"(": 1, ")": -1}.get(match[0], 0)
             if depth < 0:
                 break
