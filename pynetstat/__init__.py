@@ -47,6 +47,11 @@ The keywords, each with its type:
     rates (bool): Bytes per second of each tcp connection, from two looks --interval apart.
     sort (str or several): Sorted by these fields; -FIELD from the largest.
     interval (float): The time between rounds; brings -c. Default: 1.
+    record (str): The folder of a recording. --at and --from read it (/var/log/pynetstat unless
+        named); without them everything is recorded there, at every --interval. Here it goes with
+        at, and watch() has neither.
+    at (str): List, or --diagnose, what was recorded at a moment (03:12, -20m,
+        2026-11-26T03:12:00), or last in a file.
     ignore (str or several): Rules of --diagnose that do not count here: resets,
         no-default-route, ...
     limit (str or several): Another limit for a rule of --diagnose: close-wait-leak.sockets=50;
@@ -62,7 +67,7 @@ The keywords, each with its type:
     source (str): Where to read: auto (default), proc (/proc alone), netlink (the kernel),
         psutil.
 
-Exceptions: `Unavailable` where a table that was asked for cannot be read, `Misuse` (a
+Exceptions: `Unavailable` where a table that was asked for cannot be read or recorded, `Misuse` (a
 ValueError) for options that make no sense, a bad filter among them, and TypeError for a keyword
 that is no option.
 """
@@ -250,11 +255,15 @@ def diagnose(**options: Unpack[Keywords]) -> Records[Finding]:
     >>> {one.severity for one in findings} <= {"critical", "warning", "information", "unknown"}
     True
     """
-    from .diagnosis import diagnose
     from .options import Options
     from .results import Records
 
-    return Records(diagnose(Options(**meant(options))))
+    asked = Options(**meant(options))
+    if asked.at is not None:
+        from .overtime.past_host import diagnose_past as diagnose
+    else:
+        from .diagnosis import diagnose
+    return Records(diagnose(asked))
 
 
 def watch(**options: Unpack[Keywords]) -> Iterator[Change]:
@@ -297,7 +306,11 @@ def diff(before: Iterable[Any], after: Iterable[Any]) -> Records[Change]:
 
 def meant(keywords: Any) -> dict[str, Any]:
     """The keywords as Options has them; `proc` is the option's name for `root`."""
+    from .options import Misuse
+
     given = {"root" if name == "proc" else name: value for name, value in keywords.items()}
+    if given.get("record") is not None and given.get("at") is None:
+        raise Misuse("record= names the folder that at= reads; --record DIR makes a recording")
     return dict(zip(given, map(plainly, given, given.values())))
 
 
@@ -336,16 +349,25 @@ def records(*names: str, **keywords: Any) -> Records[Any]:
 
     for name in ("numeric_hosts", "numeric_ports", "numeric_users"):
         keywords.setdefault(name, True)
-    plan = Plan(Options(format="records", **meant(keywords)))
+    options = Options(format="records", **meant(keywords))
+    plan = Plan(options)
     outcome = Outcome(library=True)
-    run = Run(plan, Proc(plan.options.root, outcome.error), outcome)
-    tables = (
-        table
-        for listing, tables in run.gather()
-        for table in tables_alone(tables)
-        if listing.name in names  # families may bring other listings along
-    )
-    return Records(chain.from_iterable(map(made_at_once, tables)))  # in C, from table to table
+
+    def found(run: Run) -> Records[Any]:
+        tables = (
+            table
+            for listing, tables in run.gather()
+            for table in tables_alone(tables)
+            if listing.name in names  # families may bring other listings along
+        )
+        return Records(chain.from_iterable(map(made_at_once, tables)))  # in C, from table to table
+
+    if options.at is not None:
+        from .overtime.past import damage_told, past_run
+
+        with damage_told():
+            return found(past_run(options, outcome))
+    return found(Run(plan, Proc(plan.options.root, outcome.error), outcome))
 
 
 def made_at_once(table: Any) -> list[Any]:

@@ -45,6 +45,8 @@ class Keywords(TypedDict, total=False):
     rates: bool
     sort: str | Sequence[str]
     interval: float
+    record: str | None
+    at: str | None
     ignore: str | Sequence[str]
     limit: str | Sequence[str]
     numeric_hosts: bool

@@ -421,11 +421,10 @@ SETTINGS = (
     Setting(
         AGAIN,
         "--record",
-        "Record everything into the files of this folder, at every --interval. With --at or --from:"
-        " the folder to read, /var/log/pynetstat if not named.",
+        "The folder of a recording. --at and --from read it (/var/log/pynetstat unless named);"
+        " without them everything is recorded there, at every --interval.",
         "text",
         metavar="DIR",
-        reach=OUTPUT,
         example="/var/log/pynetstat",
     ),
     Setting(
@@ -444,7 +443,6 @@ SETTINGS = (
         " last in a file.",
         "text",
         metavar="WHEN",
-        reach=OUTPUT,
         example="-20m",
     ),
     Setting(

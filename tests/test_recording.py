@@ -23,6 +23,7 @@ from faults import TOOLS
 from record import unshare
 from runner import invoke
 
+import pynetstat
 from pynetstat.cli import main
 from pynetstat.overtime import journal
 from pynetstat.overtime.journal import Journal, began_at, journal_names, lines_from
@@ -129,6 +130,37 @@ def test_each_trouble_is_found_at_its_time(story: tuple[str, dict[str, float]]) 
     )  # fmt: skip
     found = json.loads(counts.stdout)["counts"]
     assert {"program": "guilty", "state": "CLOSE_WAIT", "count": 40} in found
+
+
+def test_the_api_gives_the_records_of_a_moment(story: tuple[str, dict[str, float]]) -> None:
+    folder, when = story
+    moment = at(when["leaked"])
+    leaking: Any = {"record": folder, "at": moment, "tcp": True, "port": 5001}
+    records = pynetstat.sockets(**leaking, state="close-wait", programs=True)
+    words = ("-tanp", "--record", folder, "--at", moment, "--port", "5001", "--state", "close-wait")
+    assert records.to_dicts() == json.loads(ask(*words, "--json").stdout)["sockets"]
+    assert {one.program for one in records} == {"guilty"} and len(records) == 40
+    assert pynetstat.interfaces(record=folder, at=moment)[0].ifname == "lo"
+    assert "Tcp" in pynetstat.statistics(record=folder, at=moment)
+    found = pynetstat.diagnose(record=folder, at=moment)
+    assert found[0].rule == "close-wait-leak" and "guilty" in str(found[0])
+    for ask_api, mistake in (
+        (lambda: pynetstat.sockets(record=folder), "record= names the folder that at= reads"),
+        (lambda: pynetstat.sockets(at="yesterday"), "`yesterday' is no moment and no file"),
+        (lambda: pynetstat.watch(record=folder, at="-1m"), "--at"),
+        (lambda: pynetstat.sockets(at="-1m", tcp_info=True), "--at"),
+        (lambda: pynetstat.diagnose(at="-1m", interval=3), "--interval does not go with"),
+    ):
+        with pytest.raises(pynetstat.Misuse, match=re.escape(mistake)):
+            ask_api()
+    for ask_api, reason in (
+        (lambda: pynetstat.sockets(record=folder, at="2020-01-01T00:00:00"), "begins at"),
+        (lambda: pynetstat.sockets(record="/nowhere", at="-1m"), "/nowhere"),
+        (lambda: pynetstat.sockets(record=folder, at=moment, sctp=True), "sctp"),
+    ):
+        with pytest.raises(pynetstat.Unavailable) as caught:
+            ask_api()
+        assert reason in caught.value.message
 
 
 @pytest.mark.timing

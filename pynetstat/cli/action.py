@@ -9,7 +9,6 @@ from .. import __version__
 from ..listing import Stop
 from ..options import Misuse, Options
 from ..outcome import ignore
-from ..settings import BY_FIELD, DEFAULTS
 from .reading import End, Reading, defaults
 from .values import converted
 
@@ -145,9 +144,6 @@ def printer(given: dict[str, Any]) -> Callable[..., int]:
         if given["perfdata"] and (given["json"] or given["format"] != "classic"):
             raise Misuse("--perfdata goes with the text; other formats have `values'")
         if given["at"] is not None:
-            for name in ("netns", "interval", "root", "source"):
-                if given[name] != DEFAULTS[name]:
-                    raise Misuse(f"--{BY_FIELD[name].long} does not go with --diagnose --at")
             from ..overtime.past_host import show_past_diagnosis
 
             return show_past_diagnosis

@@ -168,11 +168,13 @@ def applied(rule: Rule, host: Host) -> Iterator[Finding | Value]:
         yield complete(Finding("", "unknown", reason, [], commands=[]))
 
 
-def diagnose(options: Options) -> list[Finding]:
+def diagnose(
+    options: Options, sampled: Callable[[Outcome], Iterator[Host]] | None = None
+) -> list[Finding]:
     """What is found, worst first; a rule that could not check is there as "unknown", or as
     "skipped" if it never can in this place."""
     fitting(options)
-    found = judge(options, Outcome(library=True)).findings
+    found = judge(options, Outcome(library=True), sampled).findings
     return [Finding(*map(decode_nested, finding)) for finding in found]
 
 

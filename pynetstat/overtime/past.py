@@ -360,12 +360,6 @@ def recording_of(options: Options, warn: Callable[[str], None]) -> tuple[Recordi
     )
 
 
-def past_of(options: Options, warn: Callable[[str], None]) -> tuple[Recording, Past]:
-    """The round that was asked for. A damaged line has no rows."""
-    recording, moment = recording_of(options, warn)
-    return recording, recording.at(moment)
-
-
 def plain_options(options: Options) -> Options:
     """The options without those that say where the rows come from."""
     return options.replace(at=None, record=None, since=None, until=None)
@@ -383,6 +377,13 @@ def damage_told() -> Iterator[None]:
         raise Stop(f"pynetstat: the recording cannot be read: {why}") from error
 
 
+def past_run(options: Options, outcome: Outcome) -> PastRun:
+    """The steps over the round that was asked for. Misuse of the options as they were given."""
+    Plan(options)
+    recording, moment = recording_of(options, outcome.warn)
+    return PastRun(Plan(plain_options(options)), recording.at(moment), outcome)
+
+
 def show_past(
     options: Options,
     out: BinaryIO,
@@ -390,13 +391,7 @@ def show_past(
     progress: Callable[[str], None] = ignore,
 ) -> int:
     """Print what was asked for as it was; the exit status."""
-    Plan(options)  # what makes no sense is said of the options as they were given
-    outcome = Outcome(warn, progress)
-    _, past = past_of(options, warn)
-    warn(f"(As recorded at {past.ts}.)")
-    try:
-        return print_rounds(PastRun(Plan(plain_options(options)), past, outcome), out)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Stop(
-            f"pynetstat: the recording is damaged: {type(error).__name__} {error}"
-        ) from error
+    run = past_run(options, Outcome(warn, progress))
+    warn(f"(As recorded at {run.past.ts}.)")
+    with damage_told():
+        return print_rounds(run, out)

@@ -8,16 +8,17 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO
 
-from ..diagnosis import show_diagnosis
+from ..diagnosis import diagnose, show_diagnosis
 from ..diagnosis.counters import Counters
 from ..diagnosis.host import Host, socket_options
 from ..diagnosis.place import Place
 from ..diagnosis.program import Process
-from ..diagnosis.rule import Blind
+from ..diagnosis.rule import Blind, Finding
 from ..kernel.proc import Proc
-from ..options import Options
+from ..options import Misuse, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
+from ..settings import BY_FIELD, DEFAULTS
 from ..table import Table
 from .past import Past, PastProc, PastRun, damage_told, plain_options, recording_of
 from .rows import Row
@@ -138,14 +139,32 @@ def show_past_diagnosis(
     progress: Callable[[str], None] = ignore,
 ) -> int:
     """Judge the two rounds up to a moment; the exit status of a monitoring plugin."""
+    before, after = two_rounds(options, warn)
+    warn(f"(As recorded at {before.ts} and {after.ts}.)")
+    with damage_told():
+        return show_diagnosis(options, out, warn, progress, one_host(options, before, after))
+
+
+def diagnose_past(options: Options) -> list[Finding]:
+    """What was found in the two rounds up to a moment, as diagnose() gives it."""
+    rounds = two_rounds(options, ignore)
+    with damage_told():
+        return diagnose(options, one_host(options, *rounds))
+
+
+def two_rounds(options: Options, warn: Callable[[str], None]) -> tuple[Past, Past]:
+    for name in ("netns", "interval", "root", "source"):
+        if getattr(options, name) != DEFAULTS[name]:
+            raise Misuse(f"--{BY_FIELD[name].long} does not go with --diagnose --at")
     recording, moment = recording_of(options, warn)
     after = recording.at(moment)
-    before = recording.at(after.moment - 0.001)
+    return recording.at(after.moment - 0.001), after
 
-    warn(f"(As recorded at {before.ts} and {after.ts}.)")
+
+def one_host(options: Options, *rounds: Past) -> Callable[[Outcome], Iterator[Host]]:
+    """The machine in these rounds, as judge() wants it."""
 
     def hosts(outcome: Outcome) -> Iterator[Host]:
-        yield PastHost(options, outcome, before, after)
+        yield PastHost(options, outcome, *rounds)
 
-    with damage_told():
-        return show_diagnosis(options, out, warn, progress, hosts)
+    return hosts
