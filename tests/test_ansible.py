@@ -46,10 +46,13 @@ def test_a_program_that_is_not_there_garbage_and_one_that_hangs(tmp_path):
     status, result = module(tmp_path, executable="/nowhere/pynetstat")
     assert status == 1 and "install pynetstat" in result["msg"]
     program = tmp_path / "program"
-    for text, told in (("echo '[1]'", "no document"), ("exec sleep 100", "0.5 seconds")):
+    for text, limit, told in (
+        ("echo '[1]'", 60, "no document"),
+        ("exec sleep 100", 0.5, "0.5 seconds"),
+    ):
         program.write_text(f"#!/bin/sh\n{text}\n")
         program.chmod(0o755)
-        status, result = module(tmp_path, executable=str(program), timeout=0.5)
+        status, result = module(tmp_path, executable=str(program), timeout=limit)
         assert status == 1 and told in result["msg"]
 
 

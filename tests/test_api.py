@@ -9,8 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from threading import Thread
-from time import sleep
+from threading import Event, Thread
 from typing import Any
 
 import psutil
@@ -101,14 +100,18 @@ def test_watch_and_diff() -> None:
         mine = [one for one in pynetstat.diff(before, after) if one.row["local_port"] == port]
         assert [one.event for one in mine] == ["added"]
         changes = pynetstat.watch(tcp=True, port=port, interval=0.05)
-        client = socket.socket()
-        later = Thread(target=lambda: (sleep(0.5), client.connect(("127.0.0.1", port))))
+        seen = Event()
+
+        def connect_again() -> None:
+            while not seen.wait(0.3):
+                socket.create_connection(("127.0.0.1", port)).close()
+
+        later = Thread(target=connect_again)
         later.start()
-        first = next(changes)
-        ends = (first.row["local_port"], first.row["remote_port"])
-        assert first.event == "opened" and port in ends
+        first = next(change for change in changes if change.event == "opened")
+        seen.set()
+        assert port in (first.row["local_port"], first.row["remote_port"])
         later.join()
-        client.close()
     back = pynetstat.diff(after, pynetstat.sockets(tcp=True, listening=True))
     assert [one.event for one in back if one.row["local_port"] == port] == ["removed"]
     with pytest.raises(pynetstat.Misuse):

@@ -858,24 +858,25 @@ def test_ss_finds_the_same_sockets(template: str, world: World) -> None:
     if "localhost" in template and not knows_localhost():
         pytest.skip("this machine has no address for the name localhost")
     expression = template.format(**world.ports)
-    theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
     options = Options(all=True, tcp=True, udp=True, source="proc")
     proc = Proc()
-    table = joined(
-        inet.InetSocket, (one for one in inet.collect(proc, options, Outcome()) if len(one))
-    )
-    table = parse(expression).keep(table)
-    sides = ("local_address", "local_port", "remote_address", "remote_port")
-    ours = {
-        (f"{here} {port}", f"{there} {peer}")
-        for here, port, there, peer in zip(*map(table.__getitem__, sides))
-    }
     ports = {str(port) for port in world.ports.values()}
 
     def own(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
         """Other programs come and go."""
         return {pair for pair in found if ports & {end.split()[1] for end in pair}}
 
+    for _ in range(3):  # a connection in TIME_WAIT ends after a minute
+        theirs = {ends(*words[-2:]) for words in ask_ss("-Htuan", *expression.split())}
+        tables = (one for one in inet.collect(proc, options, Outcome()) if len(one))
+        table = parse(expression).keep(joined(inet.InetSocket, tables))
+        sides = ("local_address", "local_port", "remote_address", "remote_port")
+        ours = {
+            (f"{here} {port}", f"{there} {peer}")
+            for here, port, there, peer in zip(*map(table.__getitem__, sides))
+        }
+        if own(ours) == own(theirs):
+            break
     assert own(ours) == own(theirs)
 
 

@@ -429,7 +429,7 @@ def test_names_of_hosts_services_users_and_interfaces(tmp_path: Path) -> None:
     names = ",".join(name.hex() for name in NASTY)
     command = [sys.executable, "-c", PRIVATE, here, str(tmp_path), names, *CASES]
     done = subprocess.run(
-        ["unshare", "--net", "--mount", *command], capture_output=True, timeout=60
+        ["unshare", "--net", "--mount", *command], capture_output=True, timeout=300
     )
     assert done.stdout, done.stderr.decode()
     links, answers = json.loads(done.stdout)

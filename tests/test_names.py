@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -157,10 +158,11 @@ def test_a_long_wait_is_told_and_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Resolver(slow=("10.0.0.2",)))
     monkeypatch.setattr(names, "PATIENCE", 0.1)
     told: list[str] = []
-    known = asking(timeout=0.5)
+    known = asking(timeout=2)
     known.outcome.progress = told.append
     list(known.resolve([rows("10.0.0.1", "10.0.0.2")], WANTED))
-    assert told[0] == "1 of 2 names, 0 s left" and told[-1] == ""
+    assert re.fullmatch("1 of 2 names, [0-2] s left", told[0]) and told[-1] == ""
     told.clear()
+    monkeypatch.setattr(names, "PATIENCE", 100)
     list(known.resolve([rows("10.0.0.3")], WANTED))
     assert told == []

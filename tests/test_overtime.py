@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -381,11 +382,16 @@ def test_something_starts_to_listen() -> None:
     words = ["-tlnp", "--events", "--interval", "0.1"]
     watch = subprocess.Popen([*PYNETSTAT, *words], stdout=subprocess.PIPE, text=True)
     assert watch.stdout is not None
-    time.sleep(1.5)
+    limit = threading.Timer(120, watch.kill)
+    limit.start()
+    while not select.select([watch.stdout], [], [], 0.3)[0]:  # until it watches
+        with socket.create_server(("127.0.0.1", 0)):
+            time.sleep(0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         line = next(one for one in watch.stdout if f":{port} " in one)
     gone = next(one for one in watch.stdout if f":{port} " in one and "closed" in one)
+    limit.cancel()
     watch.terminate()
     watch.wait()
     watch.stdout.close()

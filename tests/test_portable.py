@@ -293,7 +293,9 @@ def test_without_states_a_server_is_what_may_be_one(live: Live) -> None:
 def test_interfaces_are_those_of_proc() -> None:
     """But for what psutil does not count, and counters that move meanwhile."""
     theirs = {row.ifname: row for row in api.interfaces(source="psutil")}
-    for ours in api.interfaces(source="proc"):
+    both = [one for one in api.interfaces(source="proc") if one.ifname in theirs]
+    assert "lo" in {one.ifname for one in both}
+    for ours in both:
         row = theirs[ours.ifname]
         same = ("mtu", "flags", "flags_str", "address")
         assert [getattr(row, name) for name in same] == [getattr(ours, name) for name in same]

@@ -221,7 +221,7 @@ def test_listings_of_a_moment(tmp_path: Path) -> None:
     base = json.dumps([sys.executable, "-m", "pynetstat"])
     done = subprocess.run(
         [*unshare("--net"), sys.executable, "-c", SCENE, str(tmp_path / "r"), base, *LISTED],
-        capture_output=True, text=True, cwd=TOP, timeout=120,
+        capture_output=True, text=True, cwd=TOP, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for case, (now, then) in json.loads(done.stdout).items():
@@ -478,7 +478,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 FULL = """
 mount -t tmpfs -o size=%d none "$0" && head -c 200000 /dev/zero > "$0/ballast"
-"$@" --interval 0.2 --count 12 & sleep 1; rm "$0/ballast"; wait $!; echo "status $?"
+log=$(mktemp); "$@" --interval 0.2 --count 40 2>"$log" & recorder=$!
+for try in $(seq 400); do grep -q "No space" "$log" && break; sleep 0.05; done
+rm "$0/ballast"; wait $recorder; echo "status $?"; cat "$log" >&2; rm "$log"
 ls "$0"; python3 - "$0" <<'END'
 import os, sys
 files = [os.path.join(sys.argv[1], name) for name in os.listdir(sys.argv[1]) if name[0] != "."]

@@ -18,7 +18,9 @@ from pynetstat.kernel.netlink import ATTRIBUTE
 
 pytestmark = [needs_root, needs_ip, needs_namespaces]
 
+# No detection of duplicate addresses: it ends after a second, and a route comes with that.
 NETWORK = """
+sysctl -qw net.ipv6.conf.default.accept_dad=0
 ip link set lo up
 ip link add na type veth peer name nb
 ip addr add 192.0.2.1/24 dev na

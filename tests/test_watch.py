@@ -195,20 +195,23 @@ async def driven(port: int) -> dict[str, str]:
     found = {}
     async with app.run_test(size=(120, 30)) as pilot:
 
-        async def press(name: str, *keys: str) -> None:
+        async def press(name: str, until: str, *keys: str) -> None:
+            """Some keys, and what stands on the screen then, at the latest after a minute."""
             await pilot.press(*keys)
-            await pilot.pause(0.4)
-            found[name] = drawn(app)
+            for _ in range(600):
+                await pilot.pause(0.1)
+                found[name] = drawn(app)
+                if until in found[name]:
+                    return
 
-        await pilot.pause(0.6)
-        found["begin"] = drawn(app)
-        await press("pause", "space")
-        await press("details", "space", "down", "enter")
-        await press("keys", "escape", "question_mark")
-        await press("group", "escape", "g")
-        await press("mistake", "g", "g", "g", "slash", "end", "space", "x", "enter")
+        await press("begin", f":{port}")
+        await press("pause", "PAUSED", "space")
+        await press("details", "local_port", "space", "down", "enter")
+        await press("keys", "grammar", "escape", "question_mark")
+        await press("group", "Sockets", "escape", "g")
+        await press("mistake", "no term", "g", "g", "g", "slash", "end", "space", "x", "enter")
         end = [*["backspace"] * 40, *"sport", "space", "equals_sign", "space", "1", "enter"]
-        await press("filter", *end)
+        await press("filter", " 0 sockets", *end)
         await pilot.press("q")
     return found
 
