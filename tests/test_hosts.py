@@ -71,6 +71,22 @@ def test_the_rows_of_one_host_are_its_own(here: Machines) -> None:
         assert cut == own.splitlines(), words
 
 
+@pytest.mark.parametrize("words", [
+    "-tlnp --format simple", "-tlnpo --columns all --format simple", "-xlp --format simple",
+])  # fmt: skip
+def test_tables_of_one_host_are_its_own(here: Machines, words: str) -> None:
+    own = text_of(here.ask(*words.split()))
+    asked = text_of(here.ask(*words.split(), "--host", "web1"))
+    assert [line[len("web1    ") :] for line in asked.splitlines()] == own.splitlines()
+
+
+def test_a_table_that_no_host_has_is_not_shown_as_empty(here: Machines) -> None:
+    """As on this machine: netstat prints no heading where there is no such table."""
+    words = ("--filter", "sport = 6379")
+    own, asked = (text_of(here.ask(*words, *more)) for more in ((), ("--host", "web1,web2")))
+    assert asked.replace("Host Proto", "Proto") == own
+
+
 def test_prose_comes_host_by_host(here: Machines) -> None:
     asked = text_of(here.ask("-s", "--host", "web1,web2"))
     assert asked.startswith("Host web1\nIp:\n") and "\nHost web2\nIp:\n" in asked

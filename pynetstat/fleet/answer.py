@@ -13,7 +13,7 @@ import json
 import sys
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 from ..formats.classic import BELOW, indented_lines, parts, table_lines, without_layouts
@@ -77,6 +77,11 @@ def answered(options: Options, fields: tuple[str, ...], outcome: Outcome) -> Ite
     run = Run(plan, Proc(options.root, outcome.error), outcome)
     place = -1
     for section in run.gather():
+        tables = iter(section.tables)
+        first = next(tables, None)
+        if first is None:  # there is no such table: not even a heading
+            continue
+        section = section._replace(tables=chain([first], tables))
         if run.place != place:
             place = run.place
             yield json.dumps({"section": place}) + "\n"

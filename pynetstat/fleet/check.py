@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from ..collectors.linux.inet import NESTED, nested_record
 from ..listing import Column, Layout, Listing
 from ..options import Options
 from ..table import Remark, Table, field_kind, names_of
@@ -109,6 +110,7 @@ class Answer:
         self.classic = not options.structured
         self.fields = fields
         self.sections: list[list[Table | Remark | Layout]] = [[] for _ in listings]
+        self.read: set[int] = set()  # the sections of which the host has tables
         self.place = -1
         self.lines: list[bytes] = []
         self.rows: list[dict[str, Any]] = []
@@ -151,6 +153,7 @@ class Answer:
             if not self.place < row["section"] < len(self.sections):
                 raise Untrue("its listings are not those that were asked for")
             self.place = row["section"]
+            self.read.add(self.place)
         elif self.place < 0 or not self.classic or not strings:
             raise Untrue("a line is no row")
         elif names == {"text"}:
@@ -186,6 +189,8 @@ class Answer:
                 raise Untrue(f"`{name}' is not what the schema says")
             if "str" in field_kind(listing.record, name) or name in ("line", "below"):
                 column = list(map(kernel_value, column))
+            if name in NESTED:
+                column = [nested_record(name, value) for value in column]
             columns[name] = column
         if self.classic:
             columns["line"] = [safe(line) for line in columns["line"]]

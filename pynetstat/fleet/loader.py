@@ -33,6 +33,7 @@ class Memory:
 
     def exec_module(self, module: "Any") -> None:
         text, name = self.modules[module.__name__][1], "<" + module.__name__ + ">"
+        module.__file__ = name
         exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
 
 

@@ -208,13 +208,15 @@ class HostsRun(Run):
         place = self.plan.listings.index(listing) if counted else self.place
         classic = not self.options.structured
         prose = classic and not tuple(listing.columns(self.options))
-        if not prose:
-            yield Table(listing.record, 0)
+        headed = prose
         for host in self.hosts:
             answer = self.answers.answer_of(host)
             pieces = answer.sections[place] if answer else []
             if answer:
                 answer.sections[place] = []  # its memory is free once it is printed
+            if answer and place in answer.read and not headed:
+                yield Table(listing.record, 0)  # the heading
+                headed = True
             if pieces:
                 self.outcome.progress("")
             if prose and pieces:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..kernel.internals import KINDS as DECODED
 from ..kernel.ioctl import Inet, Inet6, Link
-from ..listing import Holder
 from ..table import Table
 from ..text import safe
 
@@ -131,19 +130,13 @@ def washed_value(value: Any) -> Any:
 
 def read_row(row: Row) -> Row:
     """A row of a line with the records that stand in its fields."""
-    from ..collectors.linux.inet import Timer, Waiting
+    from ..collectors.linux.inet import nested_record
 
     found: Row = {
         name: read_value(value) if name in STRANGERS else washed_value(read_value(value))
         for name, value in row.items()
     }
-    if "timer" in found:
-        found["timer"] = Timer(**found["timer"])
-    if "listener" in found:
-        found["listener"] = Waiting(**found["listener"])
-    if "processes" in found:
-        found["processes"] = [Holder(**one) for one in found["processes"]]
-    return found
+    return {name: nested_record(name, value) for name, value in found.items()}
 
 
 def runs_on(old: Row, new: Row, passed: float) -> bool:

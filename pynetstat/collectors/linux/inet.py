@@ -55,6 +55,20 @@ class Waiting(NamedTuple):
     program: str | None = None
 
 
+# The fields of sockets that hold records, or lists of them
+NESTED: dict[str, Any] = {"timer": Timer, "listener": Waiting, "processes": Holder}
+
+
+def nested_record(name: str, value: Any) -> Any:
+    """What a field of this name has, from the plain dicts of a file or of another host."""
+    if name not in NESTED or value is None:
+        return value
+    if isinstance(value, list):
+        return [nested_record(name, one) for one in value]
+    record = NESTED[name]
+    return record(*map(value.get, record._fields))
+
+
 class InetSocket(NamedTuple):
     """A socket of tcp, udp, udplite, raw, icmp (which ping uses) or sctp.
 

@@ -31,7 +31,8 @@ def psutil_module() -> Any:
     try:
         import psutil
     except (ImportError, NotImplementedError) as error:
-        if not os.path.isdir(os.path.dirname(__file__)):  # a zipapp
+        folder = os.path.dirname(__file__)  # empty where the program runs from memory
+        if folder and not os.path.isdir(folder):  # a zipapp
             why = "its compiled part cannot be loaded from a zip file; install with pip"
         else:
             why = str(error)
