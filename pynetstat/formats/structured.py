@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain, repeat
+from itertools import chain, groupby, repeat
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..kernel.rights import sees_every_process
-from ..listing import Layout, Section
+from ..listing import Section
 from ..options import EVERY_FIELD, Options
-from ..table import Remark, Table, names_of
+from ..table import Table, names_of
 from ..text import cleaned, set_of, valid
 
 SCHEMA = "pynetstat/2"
@@ -66,28 +66,38 @@ def document(
     envelope["generated_at"] = f"{stamp[:-2]}:{stamp[-2:]}"  # RFC 3339: +01:00
     envelope |= options.recorded or {}
     yield json.dumps(envelope)[:-1].encode()
-    name = ""
-    for listing, tables in sections:
-        if listing.name == "statistics":
-            yield f', "statistics": {statistics_json(tables)}'.encode()
-            continue
-        if listing.name != name:  # the halves of one listing share their array
-            yield f'{"]" if name else ""}, "{listing.name}": ['.encode()
-            name, comma = listing.name, "\n"
-        for table in tables:
-            if isinstance(table, Table) and len(table):
-                yield comma.encode()
-                yield objects(table, options, separator=",\n").encode()
-                comma = ",\n"
+    for name, halves in groupby(sections, lambda section: section.listing.name):
+        tables = (table for section in halves for table in section.tables)
+        yield f', "{name}": '.encode()
+        yield from whole_value(name, (one for one in tables if isinstance(one, Table)), options)
     missing = [{**one, "reason": valid(one["reason"])} for one in incomplete()]
-    yield f'{"]" if name else ""}, "incomplete": {json.dumps(missing)}}}\n'.encode()
+    yield f', "incomplete": {json.dumps(missing)}}}\n'.encode()
 
 
-def statistics_json(tables: Iterable[Table | Remark | Layout]) -> str:
+def whole_value(name: str, tables: Iterator[Table], options: Options) -> Iterator[bytes]:
+    """An array of all rows; the halves of one listing share it. null where there is no table."""
+    first = next(tables, None)
+    if first is None:
+        yield b"null"
+        return
+    tables = chain([first], tables)
+    if name == "statistics":
+        yield statistics_json(tables).encode()
+        return
+    comma = "[\n"
+    for table in tables:
+        if len(table):
+            yield comma.encode()
+            yield objects(table, options, separator=",\n").encode()
+            comma = ",\n"
+    yield b"[]" if comma == "[\n" else b"]"
+
+
+def statistics_json(tables: Iterable[Table]) -> str:
     """The kernel's names in two levels: {"Tcp": {"ActiveOpens": 1}}."""
     sections: dict[str, dict[str, int]] = {}
     for table in tables:
-        for section, name, value in table if isinstance(table, Table) else ():
+        for section, name, value in table:
             counters = sections.setdefault(section, {})
             if name is not None:
                 counters[name] = value

@@ -29,7 +29,10 @@ def render(
     terminal = sys.stdout is not None and sys.stdout.isatty()
     colour = options.drawn and in_colour(options.color, terminal)
     for listing, tables in sections:
-        table = joined(listing.record, [part for part in tables if isinstance(part, Table)])
+        parts = [part for part in tables if isinstance(part, Table)]
+        if not parts:  # there is no such table
+            continue
+        table = joined(listing.record, parts)
         fields = shown_fields(table, options)
         columns = {name: texts(field, options) for name, field in fields.items()}
         if options.columns == EVERY_FIELD:

@@ -104,7 +104,7 @@ def differences(
     for listing in {one.name: one for one in plan.listings}.values():
         before, after = rows_of_listing(old, listing.name), rows_of_listing(new, listing.name)
         if before is None or after is None:
-            continue
+            continue  # it could not be read
         fields = listing.record._fields
         names = [name for name in fields if name not in MOVING or name in options.columns]
         identity = identity_of(listing)
@@ -115,14 +115,18 @@ def differences(
 def needed(plan: Plan, path: str, old: dict[str, Any]) -> None:
     """Stop where the snapshot has not what is to be compared."""
     for listing in plan.listings:
-        if rows_of_listing(old, listing.name) is None:
+        if listing.name not in old:
             why = f"it has no {listing.name}; compare with a snapshot saved by the same options"
             raise Stop(f"pynetstat: {path}: {why}", TROUBLE)
 
 
 def rows_of_listing(document: dict[str, Any], name: str) -> list[Row] | None:
-    """The rows of a listing; None where the snapshot has none of it."""
+    """The rows of a listing: none where there was no such table, None where it was not read."""
     found = document.get(name)
+    if found is None and not any(
+        one.get("what") == "table" for one in document.get("incomplete", ())
+    ):
+        return []
     if name == "statistics" and isinstance(found, dict):
         return [
             {"section": changes_section, "name": counter, "value": value}
@@ -140,7 +144,7 @@ def snapshot_of(text: bytes, path: str, warn: Callable[[str], None]) -> dict[str
         for name, rows in document.items():
             if isinstance(rows, list):
                 fine = fine and all(isinstance(row, dict) for row in rows)
-            elif name == "statistics":
+            elif name == "statistics" and rows is not None:
                 fine = fine and all(isinstance(counters, dict) for counters in rows.values())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         fine = False
