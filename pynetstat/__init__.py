@@ -279,13 +279,16 @@ def watch(**options: Unpack[Keywords]) -> Iterator[Change]:
     from .options import Options
     from .outcome import Outcome
     from .overtime.events import Watching
+    from .plan import Plan
 
     numbers = ("numeric_hosts", "numeric_ports", "numeric_users")
     keywords: dict[str, Any] = {**dict.fromkeys(numbers, True), **options}
     if not any(keywords.get(name) for name in ("tcp", "udp", "udplite", "raw", "sctp", "icmp")):
         keywords.setdefault("families", ("inet", "inet6"))
     keywords.setdefault("all", not keywords.get("listening"))
-    watching = Watching(Options(**meant(keywords)), Outcome(library=True))  # mistakes: here
+    asked = Options(**{**meant(keywords), "events": True})
+    Plan(asked)  # mistakes: here
+    watching = Watching(asked, Outcome(library=True))
     return (change for _, changes in watching.rounds() for change in changes)
 
 

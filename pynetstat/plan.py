@@ -123,9 +123,14 @@ def in_layout(options: Options) -> Options:
         lacking.append("groups")
     elif options.lsof is not None:
         lacking += ["statistics", "groups"]
+    lacking += ["packet", "netlink", "vsock", "l2cap", "rfcomm"]
     for mode in lacking:
         if getattr(options, mode):
             raise Misuse(f"{layout} has no layout for --{mode}")
+    inet = layout != "--as macos" and layout != "--as bsd"
+    for family in options.families:
+        if family not in ("inet", "inet6") and (inet or family != "unix"):
+            raise Misuse(f"{layout} has no layout for {family}")
     named = any(getattr(options, name) for name in NAMED)
     if options.lsof is not None:
         if options.route or options.interfaces:
@@ -226,11 +231,10 @@ def check_places(options: Options) -> None:
     """Misuse for an empty --netns, and for several namespaces in one JSON object."""
     if options.netns == "":
         raise Misuse("--netns takes a name, the number of a process, or all")
-    if options.statistics and options.format == "json":
-        if options.netns == "all":
-            raise Misuse("statistics in one JSON object are of one namespace: --netns NAME")
-        if options.elsewhere:
-            raise Misuse("statistics in one JSON object are of one machine; use --format jsonl")
+    if options.statistics and options.netns == "all" and (options.structured or options.columns):
+        raise Misuse("statistics in records are of one namespace: --netns NAME")
+    if options.statistics and options.format == "json" and options.elsewhere:
+        raise Misuse("statistics in one JSON object are of one machine; use --format jsonl")
 
 
 def check(plan: Plan) -> None:
@@ -310,6 +314,11 @@ def has_holders(options: Options) -> bool:
 
 def has_namespaces(options: Options) -> bool:
     return options.source != "psutil" and (LINUX or options.elsewhere)
+
+
+def has_no_layout(options: Options) -> bool:
+    """True if no other program's layout was asked for."""
+    return not options.layout and options.lsof is None
 
 
 def asks_kernel(options: Options, protocol: str = "") -> bool:
@@ -396,6 +405,7 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
         "header",
         lambda options: options.format not in HEADLESS and not (
             options.statistics and options.format == "classic"
+            and not (options.columns or options.count_by)
         ),
         "this output has no header",
     ),
@@ -437,6 +447,20 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("at", lambda options: options.source == "auto", "a recording is its source"),
     ("since", lambda options: options.events and not options.at, "it goes with --events"),
     ("since", lambda options: not options.repeated, IS_OVER),
+    ("since", lambda options: options.source == "auto", "a recording is its source"),
+    ("since", lambda options: not options.groups, "groups are recorded as text: --at lists them"),
+    *((name, has_no_layout, "--as and --lsof print layouts of their own") for name in (
+        "tcp_info", "memory", "rates", "save", "diff", "events")),
+    ("details", lambda options: not options.layout and options.lsof is None,
+     "--as and --lsof print layouts of their own"),
+    ("sort", lambda options: options.lsof is None, "--lsof is in the order of processes"),
+    ("netns", lambda options: options.netns != "all" or has_no_layout(options),
+     "this layout does not say where a row is"),
+    *((name, lambda options: options.format not in METRICS, "metrics have none of it") for name in (
+        "tcp_info", "memory")),
+    ("rates", lambda options: not (options.count_by and options.format in METRICS),
+     "metrics of counts have none of it"),
+    ("rates", lambda options: not options.diff, "rates are not compared"),
     ("until", lambda options: options.since, "it goes with --events --from"),
     ("ignore", lambda options: False, "it goes with --diagnose"),
     ("limit", lambda options: False, "it goes with --diagnose"),

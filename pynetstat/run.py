@@ -137,18 +137,21 @@ class Run:
 
     def last_notices(self) -> None:
         """What is told once, when the first round has been printed."""
-        if self.owners:
-            self.owners.last_notice()
-        if self.options.pid is not None:
-            from .stages.other_kinds import warn_of_other_kinds
-
-            warn_of_other_kinds(self.proc, self.options, self.outcome)
+        self.notices_of_processes()
         name = self.options.program
         if name and not self.outcome.matched:
             self.outcome.warn(
                 f"(No socket of a program called exactly `{name}'. --filter 'program ~ {name}'"
                 " takes a part of the name.)"
             )
+
+    def notices_of_processes(self) -> None:
+        if self.owners:
+            self.owners.last_notice()
+        if self.options.pid is not None:
+            from .stages.other_kinds import warn_of_other_kinds
+
+            warn_of_other_kinds(self.proc, self.options, self.outcome)
 
     def find_places(self) -> bool:
         """The namespaces of --netns; False where there is none such."""
@@ -218,7 +221,7 @@ class Run:
         for table in tables:
             if isinstance(table, Table):
                 parts.append(table)
-            elif isinstance(table, Layout):
+            else:
                 if parts:
                     yield sorted_table(joined(listing.record, parts), self.options.sort)
                 parts = []
@@ -241,6 +244,8 @@ class Run:
                 stop = end
             else:
                 return
+            if stop.remark and self.options.structured:  # there stdout has records alone
+                stop = Stop(stop.message or stop.remark, stop.status)
             if self.outcome.library:
                 raise stop from None
             self.outcome.end(stop.message, stop.status)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -270,3 +271,25 @@ def test_colour() -> None:
     assert "\x1b[36mLISTEN\x1b[0m" in painted and "\x1b" not in plain
     assert re.sub(r"\x1b\[\d*m", "", painted) == plain
     assert printed("-tan", *TABLE, "--format", "simple") == plain  # not a terminal
+
+
+LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="Linux's tables")
+
+
+@LINUX_ONLY
+def test_tables_have_what_was_asked_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        chosen = ("-tlne", "--port", str(server.getsockname()[1]))
+        table = invoke(main, [*chosen, "--tcp-info", "--memory", "--format", "simple"]).stdout
+        line = invoke(main, [*chosen, "--columns", "tcp_info", "--format", "jsonl"]).stdout
+    assert "cwnd 10" in table and "rcvbuf " in table
+    assert f" {os.getuid()} " in table.splitlines()[2]
+    assert json.loads(line)["tcp_info"]["cwnd"] == 10
+
+
+@LINUX_ONLY
+@pytest.mark.parametrize("more", [("--sort", "name"), ("--json",)])
+def test_a_remark_is_never_lost(more: tuple[str, ...]) -> None:
+    done = invoke(main, ["-s", "-4", "-6", *more])
+    assert done.exit_code == 1
+    assert "No statistics support for specified address family: inet,inet6" in done.output

@@ -48,7 +48,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "collectors.macos": (*BASE, "cells", "kernel", "collectors.linux", "collectors.portable"),
     "collectors.windows": (*BASE, "cells", "kernel", "collectors.linux", "collectors.portable"),
     "collectors": ("listing",),
-    "formats": (*BASE, "kernel"),
+    "formats": (*BASE, "cells", "kernel"),
     "stages": (*BASE, "kernel"),
     "outcome": ("kernel",),
     "plan": (*BASE, "kernel", "collectors", "stages"),

@@ -212,10 +212,43 @@ def test_what_is_no_file(tmp_path: Path, option: str) -> None:
 
 def test_the_text_of_a_snapshot_is_harmless(tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
-    row = {"proto": "tcp\x1b[2J", "local_address": "\u202e", "program": "a\nb\ud800", "pid": 1}
+    row = {"proto": "tcp\x1b[2J", "local_address": "\u202e", "program": "a\nb\ud800", "pid": 1,
+           "local_port": None, "remote_address": "*", "remote_port": None}  # fmt: skip
     file.write_text(json.dumps({"schema": "pynetstat/2", "sockets": [row]}))
     text = pynetstat("-tln", "--diff", str(file), "--filter", "sport = 1").stdout
-    assert text == "- sockets: tcp?[2J ?:* None:* 1/a?b?\n"
+    assert text == "- sockets: tcp?[2J ?:* *:* 1/a?b?\n"
+
+
+def test_a_snapshot_of_some_columns(tmp_path: Path) -> None:
+    """Fields that it does not have are not compared; without identity it cannot be."""
+    file = tmp_path / "some.json"
+    ends = "proto,local_address,local_port,remote_address,remote_port"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = ("-tln", "--port", str(server.getsockname()[1]), "--columns")
+        pynetstat(*words, ends, "--save", str(file))
+        done = pynetstat(*words, ends, "--diff", str(file))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        pynetstat(*words, "proto,state", "--save", str(file))
+        done = pynetstat(*words, "proto,state", "--diff", str(file))
+    assert done.returncode == 2 and "cannot be told apart without the fields" in done.stderr
+
+
+def test_our_own_namespace_is_the_same_with_and_without_the_others() -> None:
+    row = {"proto": "tcp", "local_port": 1}
+    found = compared([{**row, "netns": ""}], [{**row, "netns": None}], ("netns", "proto"), row)
+    assert list(found) == []
+
+
+def test_a_listing_that_is_not_there_is_null(tmp_path: Path) -> None:
+    """And no difference, unless it comes or goes."""
+    file = tmp_path / "all.json"
+    done = pynetstat("-A", "ipx,unix", "--json", "--proc", "/proc", "--filter", "inode = 1")
+    assert json.loads(done.stdout).get("ipx", 0) is None
+    pynetstat("--filter", "inode = 1", "--save", str(file))
+    assert json.loads(file.read_text())["unix"] == []
+    assert json.loads(file.read_text())["ax25"] is None
+    done = pynetstat("--filter", "inode = 1", "--diff", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_mode_of_a_saved_file(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from .. import formats
 from ..kernel.proc import NOT_ALL, NOTHING
 from ..listing import Listing, Section
-from ..options import Misuse, Options, nearest
+from ..options import EVERY_FIELD, Misuse, Options, nearest
 from ..outcome import Outcome
 from ..run import put
 from ..settings import SETTINGS
@@ -236,15 +236,20 @@ USED = {
 
 def fitting(options: Options) -> None:
     """Misuse where options do not go with --diagnose, or would do nothing."""
+    if options.record is not None and options.at is None:
+        raise Misuse("--record goes with --diagnose --at, which reads a recording")
+    if options.forks and not options.elsewhere:
+        raise Misuse("--forks is about other hosts; it needs --host")
     for setting in SETTINGS:
         if setting.kind == "family" or setting.field in USED:
             continue
         if getattr(options, setting.field, setting.default) != setting.default:
             raise Misuse(f"--{setting.long} does not go with --diagnose")
-    if not options.header and options.format in ("classic", "json", "jsonl", "openmetrics"):
+    headless = ("json", "jsonl", "openmetrics", *(() if options.columns else ("classic",)))
+    if not options.header and options.format in headless:
         raise Misuse("--no-header has no effect: this output has no header")
     fields = (*(("host",) if options.elsewhere else ()), *Finding._fields)
-    for name in options.columns:
+    for name in () if options.columns == EVERY_FIELD else options.columns:
         if name not in fields:
             raise Misuse(f"no field `{name}' here; the fields are: {', '.join(fields)}")
     chosen_rules(options)

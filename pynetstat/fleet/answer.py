@@ -93,8 +93,7 @@ def answered(options: Options, fields: tuple[str, ...], outcome: Outcome) -> Ite
             )
         else:
             yield from classic_answer(section, plan.options, fields)
-    if run.owners:
-        run.owners.last_notice()
+    run.notices_of_processes()
 
 
 def diagnosed(options: Options, outcome: Outcome) -> Iterator[str]:

@@ -102,7 +102,8 @@ def diagnosis_of(answer: Answer) -> Diagnosis:
     for table in answer.sections[2]:
         for row in table if isinstance(table, Table) else ():
             severity = "unknown" if row.failure else "skipped"
-            findings.append(Finding(washed(row.rule), severity, washed(row.reason), []))
+            found = Finding(washed(row.rule), severity, washed(row.reason), [])
+            findings.append(found._replace(netns=washed(row.netns)))
     return Diagnosis(answer.host, findings, answer)
 
 

@@ -171,6 +171,9 @@ class HostsRun(Run):
             yield from self.sections(number)
             self.answers.wait_for_all()
 
+    def notices_of_processes(self) -> None:
+        """Each host gives its own."""
+
     def asked(self, host: Host) -> tuple[Answer, dict[str, Any], float]:
         options = {**self.request["options"], "host": [host.name]}
         answer = Answer(host.name, self.plan.listings, self.options, self.request["fields"])
@@ -220,6 +223,7 @@ class HostsRun(Run):
             if pieces:
                 self.outcome.progress("")
             if prose and pieces:
+                self.outcome.matched += 1  # for --fail-if-empty
                 yield Remark(f"Host {host.name}")
             for piece in pieces:
                 if isinstance(piece, Layout):

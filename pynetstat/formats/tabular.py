@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ..cells import user_cells
 from ..listing import Section
 from ..options import EVERY_FIELD, Options
 from ..table import Table, joined
@@ -69,14 +70,14 @@ def socket_fields(table: Table, options: Options) -> dict[str, Cells]:
         found[side] = list(map(end_cell, *map(table.__getitem__, names)))
     found["state"] = table["state"]
     if options.extend:
-        found |= {"user": table["user"], "inode": table["inode"]}
+        found |= {"user": list(user_cells(table["uid"], table["user"])), "inode": table["inode"]}
     return found | holder_fields(table, options) | more_fields(table, options)
 
 
 def unix_fields(table: Table, options: Options) -> dict[str, Cells]:
     names = ("proto", "refcnt", "flags", "type", "state", "inode")
     found = {name: table[name] for name in names} | holder_fields(table, options)
-    return {**found, "path": table["path"]}
+    return {**found, "path": table["path"]} | more_fields(table, options)
 
 
 def route_fields(table: Table, options: Options) -> dict[str, Cells]:
@@ -102,6 +103,7 @@ def more_fields(table: Table, options: Options) -> dict[str, Cells]:
     """What options of ours ask for."""
     names = ["timer"] * options.timers + ["rate_in", "rate_out"] * options.rates
     names += ["unit", "container"] * options.details + ["netns"] * bool(options.netns)
+    names += ["tcp_info"] * options.tcp_info + ["memory"] * options.memory
     return {name: table[name] for name in names if name in table.record._fields}
 
 
@@ -153,6 +155,10 @@ def cell_text(value: Any) -> str:
         return holders_cell(value) or ""
     if isinstance(value, (list, tuple)) and all(isinstance(one, (str, int)) for one in value):
         return ", ".join(map(str, value))
+    if isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values()):
+        told = {name: one for name, one in value.items() if one not in (None, 0, ())}
+        words = (" ".join(one) if isinstance(one, tuple) else one for one in told.values())
+        return ", ".join(f"{name} {word}" for name, word in zip(told, words))
     return json.dumps(plain_value(value)).strip('"')
 
 

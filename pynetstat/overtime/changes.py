@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
+from .. import collectors
 from ..listing import Listing, Section
 from ..options import Options
 from ..table import Remark, Table
@@ -73,15 +74,19 @@ def hashable_value(value: Any) -> Any:
     return tuple(map(hashable_value, value)) if isinstance(value, (list, tuple)) else value
 
 
+def compared_value(row: Row, name: str) -> Any:
+    """A field as what can be compared. Our own namespace is "" with --netns all, else None."""
+    value = row.get(name)
+    return value or None if name == "netns" else hashable_value(value)
+
+
 def key_of(row: Row, names: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(hashable_value(row.get(name)) for name in names)
+    return tuple(compared_value(row, name) for name in names)
 
 
 def moved(old: Row, new: Row, names: Iterable[str]) -> list[str]:
     """The fields of these names that are not what they were."""
-    changed = (
-        name for name in names if hashable_value(old.get(name)) != hashable_value(new.get(name))
-    )
+    changed = (name for name in names if compared_value(old, name) != compared_value(new, name))
     return [
         name
         for name in changed
@@ -118,11 +123,13 @@ def compared(
 
 # The listing of each record that the Python API gives
 LISTING_OF = {
-    "InetSocket": "sockets",
-    "UnixSocket": "unix",
-    "Interface": "interfaces",
-    "Route": "routes",
-    "Group": "groups",
+    "InetSocket": ("sockets", "inet"),
+    "UnixSocket": ("sockets", "unix"),
+    "NetlinkSocket": ("sockets", "netlink"),
+    "PacketSocket": ("sockets", "packet"),
+    "Interface": ("interfaces", ""),
+    "Route": ("route", "inet"),
+    "Group": ("groups", ""),
 }
 
 
@@ -130,8 +137,10 @@ def record_changes(before: Iterable[Any], after: Iterable[Any], moment: str) -> 
     """What differs between two lists of records of one kind: added, removed or changed."""
     old, new = list(before), list(after)
     for record in (old or new)[:1]:
-        name = LISTING_OF.get(type(record).__name__, "")
-        names = identity_fields(record._fields, IDENTITY.get(name, ()))
+        key = LISTING_OF.get(type(record).__name__)
+        listing = collectors.find_listing(*key) if key else None
+        name = listing.name if listing else ""
+        names = identity_of(listing) if listing else identity_fields(record._fields)
         still = [field for field in record._fields if field not in MOVING]
         was, now = ([one._asdict() for one in records] for records in (old, new))
         for event, row, previous in compared(was, now, names, still):
@@ -200,6 +209,8 @@ def described(change: Change, identity: Sequence[str], named: Sequence[str] = ()
             parts += [f"{name}={row[name]}" for name in ("gateway", "value") if row.get(name)]
     if "host" in row and change.listing in ("sockets", "unix"):
         parts.insert(0, row["host"])
+    if row.get("netns") and change.listing in ("sockets", "unix"):
+        parts.append(f"in {row['netns']}")
     if row.get("program") or row.get("pid"):
         parts.append(f"{row.get('pid')}/{row.get('program')}")
     text = " ".join(str(part) for part in parts if part is not None)

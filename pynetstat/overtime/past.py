@@ -221,6 +221,10 @@ class PastRun(Run):
                     if getattr(self.options, name):
                         raise Stop(f"pynetstat: a recording has no sockets of {name}")
             if id(listing) in filed and (part is None or not self.options.structured):
+                if self.options.netns:
+                    more = "; --format simple and --json list its rows" if part else ""
+                    why = f"a recording has no text of {listing.name} of other namespaces{more}"
+                    raise Stop(f"pynetstat: {why}")
                 self.listings.append(listing)
             elif part and (part in past.parts or not past.ts):  # not yet known, of events
                 self.listings.append(self.recorded(listing, part))
@@ -235,6 +239,9 @@ class PastRun(Run):
     def recorded(self, listing: Listing, part: str) -> Listing:
         listing = listing._replace(collect=partial(self.collect, listing, part), owned=True)
         if self.options.netns == "all":
+            if listing.text and listing.text(iter(()), self.options) is not None:
+                why = f"a recording has no text of {listing.name} of all namespaces"
+                raise Stop(f"pynetstat: {why}; --format simple and --json list its rows")
             return listing._replace(columns=partial(with_namespace, listing))
         return listing
 

@@ -175,6 +175,8 @@ class PastEvents:
         pieces: Any = iter([table])
         for part in (self.run.plan.early, self.run.plan.late):
             pieces = filtered_pieces(pieces, part)
+        if wanted := listing.names(options):
+            pieces = self.run.resolve(pieces, wanted)
         return [record for table in tables_alone(pieces) for record in table]
 
 

@@ -52,7 +52,11 @@ def show_snapshot(
         for missing in new.get("incomplete", ()):
             if missing["what"] == "table":
                 return TROUBLE
-    changes = list(differences(plan, options, without_hosts(old, silent), new))
+    try:
+        changes = list(differences(plan, options, without_hosts(old, silent), new))
+    except Stop as stop:
+        warn(stop.message)
+        return stop.status
     render = formats.find_renderer(options.replace(columns=()))
     shown = options.replace(columns=())
     for piece in render([changes_section(changes, plan.listings, options.columns)], shown, list):
@@ -105,9 +109,15 @@ def differences(
         before, after = rows_of_listing(old, listing.name), rows_of_listing(new, listing.name)
         if before is None or after is None:
             continue  # it could not be read
-        fields = listing.record._fields
-        names = [name for name in fields if name not in MOVING or name in options.columns]
         identity = identity_of(listing)
+        saved = {name for row in before for name in row}  # --columns may have left some out
+        needed_fields = [name for name in identity if name not in ("host", "netns")]
+        if saved and not saved.issuperset(needed_fields):
+            names_of_them = ", ".join(needed_fields)
+            why = f"its {listing.name} cannot be told apart without the fields {names_of_them}"
+            raise Stop(f"pynetstat: {options.diff}: {why}; save it without --columns", TROUBLE)
+        fields = [name for name in listing.record._fields if not saved or name in saved]
+        names = [name for name in fields if name not in MOVING or name in options.columns]
         for event, row, previous in compared(before, after, identity, names):
             yield Change(event, moment, listing.name, row, previous)
 

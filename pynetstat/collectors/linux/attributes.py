@@ -142,9 +142,10 @@ class Tcp:
             "clock": [self.began] * length,
         }
         fields |= {name: partial(batch.column, name) for name in KINDS}
-        if self.options.tcp_info:
+        asked = {*self.options.internals}
+        if asked.issuperset(TCP_NAMES):
             fields["tcp_info"] = partial(batch.objects, TCP_NAMES)
-        if self.options.memory:
+        if asked.issuperset(MEMORY_NAMES):
             fields["memory"] = partial(batch.objects, MEMORY_NAMES)
         return length, fields
 

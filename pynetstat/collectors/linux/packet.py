@@ -35,6 +35,7 @@ class PacketSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
+    netns: str | None = None
 
     def __hash__(self) -> int:
         return content_hash(self)

@@ -31,6 +31,7 @@ class VsockSocket(NamedTuple):
     pid: int | None = None
     program: str | None = None
     processes: list[Any] | None = None
+    netns: str | None = None
 
     def __hash__(self) -> int:
         return content_hash(self)
