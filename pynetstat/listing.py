@@ -56,6 +56,15 @@ class Column(NamedTuple):
         return next(fields) if self.cells is None else self.cells(*fields)
 
 
+def header_of(columns: Iterable[Column]) -> str:
+    """The header of a table. A header of two lines has blanks below the columns that have one."""
+    headers = [column.header.split("\n") for column in columns]
+    if all(len(lines) == 1 for lines in headers):
+        return "".join(lines[0] for lines in headers)
+    below = (lines[-1] if len(lines) > 1 else " " * len(lines[0]) for lines in headers)
+    return "".join(lines[0] for lines in headers) + "\n" + "".join(below).rstrip(" ")
+
+
 class Report(Protocol):
     """What a collector may report beside its rows (see Outcome)."""
 

@@ -189,7 +189,7 @@ class Run:
         if self.options.lsof is not None:
             from .stages.lsof_holders import with_holders
 
-            tables = with_holders(self.proc, self.options.numeric_users, tables)
+            tables = with_holders(self.proc, self.options, tables)
         tables = filtered_pieces(tables, self.plan.late)
         wanted = listing.names(self.options)
         return self.resolve(tables, wanted) if wanted else tables

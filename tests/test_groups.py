@@ -14,6 +14,7 @@ from test_routes import CAPTURES, NUMERIC, printed
 
 from pynetstat.collectors.linux.groups import GROUPS, Group
 from pynetstat.kernel.proc import BLOCK, Proc
+from pynetstat.listing import Column, header_of
 from pynetstat.options import Options
 from pynetstat.outcome import Outcome
 from pynetstat.table import Table
@@ -162,3 +163,12 @@ def test_garbled_text_is_no_traceback(lines: list[str]) -> None:
     found = [row for part in tables if isinstance(part, Table) for row in part]
     assert found[0] == Group("eth0", "inet", "224.0.0.1", 1)
     assert Group("eth0", "inet6", "ff02::fb", 3) in found
+
+
+def test_a_header_of_two_lines_beside_other_columns() -> None:
+    """The rule stays below the columns that it is of."""
+    columns = [Column("Host ", "", ""), *GROUPS.columns(Options()), Column(" NetNS", "", "")]
+    assert header_of(columns).splitlines() == [
+        "Host Interface       RefCnt Group NetNS",
+        "     --------------- ------ ---------------------",
+    ]

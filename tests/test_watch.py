@@ -171,6 +171,11 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_namespaces_have_a_column() -> None:
+    assert [column.title for column in Model(SOCKETS, places=True).columns][-1] == "NetNS"
+    assert "NetNS" not in [column.title for column in Model(SOCKETS).columns]
+
+
 # The screen
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from ..formats.classic import BELOW, indented_lines, parts, table_lines, without_layouts
 from ..formats.structured import objects
 from ..kernel.proc import Proc
-from ..listing import Column, Layout, Listing, Section, Stop
+from ..listing import Column, Layout, Listing, Section, Stop, header_of
 from ..options import Misuse, Options
 from ..outcome import Outcome
 from ..plan import Plan
@@ -139,7 +139,7 @@ def classic_answer(section: Section, options: Options, fields: tuple[str, ...]) 
             yield text_line(table)
         elif isinstance(table, Layout):
             columns = list(table.columns)
-            header = "".join(column.header for column in columns)
+            header = header_of(columns)
             yield json.dumps({"heading": table.heading, "header": header}) + "\n"
         elif len(table):
             named = [name for name in fields if name in names_of(table.record)]

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from ..diagnosis.rule import plural
 from ..kernel.proc import Proc
-from ..listing import Column, Layout, Listing, Section
+from ..listing import Column, Layout, Listing, Section, header_of
 from ..options import EVERY_FIELD, Options
 from ..outcome import Outcome, ignore
 from ..plan import Plan
@@ -197,7 +197,7 @@ class HostsRun(Run):
         options = self.options
         if listing.text and listing.text(iter(()), options) is not None:
             return listing._replace(text=None, heading=no_heading, columns=lambda options: ())
-        header = "".join(column.header for column in listing.columns(options))
+        header = header_of(listing.columns(options))
         header += NETNS.header if options.netns == "all" else ""
         columns = (self.column, line_column(header))
         below = (Column("", "%s", "below"),)

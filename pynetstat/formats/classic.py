@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby, repeat
 
-from ..listing import Column, Layout, Listing, Section
+from ..listing import Column, Layout, Listing, Section, header_of
 from ..options import Options
 from ..table import Remark, Table
 from ..text import safe, safe_cells
@@ -59,7 +59,7 @@ def classic_rows(
 
 def heading_and_header(heading: str, columns: Iterable[Column]) -> bytes:
     """The lines of heading and header that are not empty."""
-    lines = heading, "".join(column.header for column in columns)
+    lines = heading, header_of(columns)
     return "".join(f"{line}\n" for line in lines if line).encode("latin-1")
 
 

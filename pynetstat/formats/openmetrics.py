@@ -142,30 +142,32 @@ def socket_metrics(name: str, table: Table, options: Options, family: Make) -> N
         every.add(count, **{"proto": name, **dict(zip(names, values))})
     if name != "sockets":
         return
-    rows = zip(*map(table.__getitem__, ("proto", "state", "recv_q", "send_q")))
+    places = table.readable("netns") if options.netns == "all" else [None] * len(table)
+    rows = zip(places, *map(table.__getitem__, ("proto", "state", "recv_q", "send_q")))
     states = family("node_tcp_connection_states", "gauge", "TCP sockets by state.")
     received = family("pynetstat_recv_queue_bytes", "gauge", "Bytes that no program has read.")
     sent = family("pynetstat_send_queue_bytes", "gauge", "Bytes that no peer has acknowledged.")
     udp = family("node_udp_queues", "gauge", "Bytes in the queues of UDP sockets.")
-    for (proto, state), group in rows_by_kind(rows).items():
+    for (netns, proto, state), group in rows_by_kind(rows).items():
+        where = {"netns": netns}
         if proto in ("udp", "udp6"):
             version = "v6" if proto == "udp6" else "v4"
-            udp.add(sum(recv or 0 for recv, _ in group), queue="rx", ip=version)
-            udp.add(sum(send or 0 for _, send in group), queue="tx", ip=version)
+            udp.add(sum(recv or 0 for recv, _ in group), queue="rx", ip=version, **where)
+            udp.add(sum(send or 0 for _, send in group), queue="tx", ip=version, **where)
         if proto.startswith("tcp"):
             label = "listen" if state == "LISTEN" else str(state).lower()
-            states.add(len(group), state=label)
+            states.add(len(group), state=label, **where)
         if state != "LISTEN":  # there the queue is of connections
-            received.add(sum(recv or 0 for recv, _ in group), proto=proto)
-            sent.add(sum(send or 0 for _, send in group), proto=proto)
+            received.add(sum(recv or 0 for recv, _ in group), proto=proto, **where)
+            sent.add(sum(send or 0 for _, send in group), proto=proto, **where)
     if options.port:
         port_metrics(table, options, family)
 
 
-def rows_by_kind(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, Any], list[tuple[Any, Any]]]:
-    found: dict[tuple[Any, Any], list[tuple[Any, Any]]] = {}
-    for proto, state, recv, send in rows:
-        found.setdefault((proto, state), []).append((recv, send))
+def rows_by_kind(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[tuple[Any, Any]]]:
+    found: dict[tuple[Any, ...], list[tuple[Any, Any]]] = {}
+    for netns, proto, state, recv, send in rows:
+        found.setdefault((netns, proto, state), []).append((recv, send))
     return found
 
 
@@ -230,8 +232,9 @@ def plain_stats(stats: Any) -> Any:
 
 def route_counts(table: Table, family: Make) -> None:
     one = family("pynetstat_routes", "gauge", "Routes by family and interface.")
-    for values, count in Counter(zip(*map(table.readable, ("family", "dev")))).items():
-        one.add(count, **dict(zip(("family", "device"), values)))
+    columns = map(table.readable, ("family", "dev", "netns"))
+    for values, count in Counter(zip(*columns)).items():
+        one.add(count, **dict(zip(("family", "device", "netns"), values)))
 
 
 def count_metrics(table: Table, family: Make) -> None:

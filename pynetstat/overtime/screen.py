@@ -190,7 +190,9 @@ def screen(source: Source) -> Any:
         def __init__(self) -> None:
             super().__init__()
             key = source.given.sort[0] if source.given.sort else ""
-            self.model = Model(source.view, key.lstrip("-"), key.startswith("-"))
+            self.model = Model(
+                source.view, key.lstrip("-"), key.startswith("-"), source.given.netns == "all"
+            )
             self.rows = Rows(self.model)
             # kept, since a round may end when the screen is gone already, and finds no widget there
             self.summary = Static("", id="summary", markup=False)

@@ -45,6 +45,7 @@ class View(NamedTuple):
     groups: tuple[str, ...] = ()
 
 
+NETNS = Column("NetNS", "netns", 10, grows=True)  # with --netns all
 SOCKETS = View(
     "sockets",
     ("netns", "proto", "local_address", "local_port", "remote_address", "remote_port", "inode"),
@@ -195,11 +196,14 @@ class Model:
     """The rows of the last round, in the order that was asked for.
 
     `sort` names a column's field, `reverse` its direction, `group` a field by which rows are
-    added up; None for no group.
+    added up; None for no group. `places` adds the namespace of each row.
     """
 
-    def __init__(self, view: View, sort: str = "", reverse: bool = False) -> None:
+    def __init__(
+        self, view: View, sort: str = "", reverse: bool = False, places: bool = False
+    ) -> None:
         self.view = view
+        self.places = (NETNS,) if places else ()
         self.known: dict[Any, Row] = {}
         self.gone: list[Row] = []
         self.number = 0
@@ -264,7 +268,7 @@ class Model:
     def columns(self) -> tuple[Column, ...]:
         if self.group:
             return (Column(TITLES[self.group], self.group, 30, grows=True), *GROUPED)
-        return self.view.columns
+        return (*self.view.columns, *self.places)
 
     def layout(self, width: int) -> list[int]:
         """The widths of the columns in a line of this width; 0 for one that does not fit."""
@@ -363,6 +367,8 @@ def row_value(values: dict[str, Any], field: str) -> Any:
         return None if pid is None else f"{pid}/{program}"
     if field == "place":
         return values["container"] or values["unit"]
+    if field == "netns":  # "" is our own
+        return values["netns"] or None
     return values.get(field)
 
 

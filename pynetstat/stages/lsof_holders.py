@@ -9,22 +9,29 @@ from functools import cache
 from typing import Any
 
 from ..kernel.proc import Proc
+from ..options import Options
 from ..table import Table
 from ..text import safe
 
 LONGEST = 9  # bytes of a name, as lsof cuts it
 
 
-def with_holders(proc: Proc, numeric: bool, tables: Iterator[Any]) -> Iterator[Any]:
-    """Tables, of which the holders are known, with the field `holders`: for each row a list of
-    (holder, name, user); a user that is not known is empty."""
-    tell = cache(lambda pid, program: told_of(proc, numeric, pid, program))
+def with_holders(proc: Proc, options: Options, tables: Iterator[Any]) -> Iterator[Any]:
+    """The rows that lsof lists, which have a holder and one of the states of -s, with the field
+    `holders`: for each row a list of (holder, name, user); a user that is not known is empty."""
+    tell = cache(lambda pid, program: told_of(proc, options.numeric_users, pid, program))
+    states = options.tcp_states
     for table in tables:
         if isinstance(table, Table):
             table.fields["holders"] = [
                 [(holder, *tell(holder.pid, holder.program)) for holder in row or ()]
                 for row in table["processes"]
             ]
+            columns = zip(table["holders"], table["proto"], table["state"])
+            table = table.keep(
+                holders and not (states and proto[:3] == "tcp" and state not in states)
+                for holders, proto, state in columns
+            )
         yield table
 
 

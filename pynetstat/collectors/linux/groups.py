@@ -127,11 +127,11 @@ def columns(options: Options) -> Iterator[Column]:
         shown = host_texts(texts, hosts, options.numeric_hosts)
         return list(map(shown.__getitem__, texts))
 
-    rule = "\n--------------- ------ ---------------------"
-    yield Column("Interface       ", "%-15s ", "ifname", dash_for_unknown, untrusted=True)
-    yield Column("RefCnt ", "%-6s ", "users", dash_for_unknown)
+    interface = "Interface       \n--------------- "
+    yield Column(interface, "%-15s ", "ifname", dash_for_unknown, untrusted=True)
+    yield Column("RefCnt \n------ ", "%-6s ", "users", dash_for_unknown)
     untrusted = not options.numeric_hosts
-    yield Column(f"Group{rule}", "%s", "address address_host", cells, untrusted)
+    yield Column("Group\n---------------------", "%s", "address address_host", cells, untrusted)
 
 
 GROUPS = Listing("groups", Group, collect, columns, lambda _: "IPv6/IPv4 Group Memberships", names)

@@ -58,11 +58,9 @@ def lsof_rows(table: Table, options: Options) -> Iterator[tuple[int, int, Row]]:
     )
     for holders, proto, state, inode, family, user, uid, local, remote in pairs:
         tcp = proto.startswith("tcp")
-        if tcp and options.tcp_states and state not in options.tcp_states:
-            continue
         name = f"{lsof_end(local)}->{lsof_end(remote)}" if remote.port else lsof_end(local)
         name += f" ({state})" if tcp else " "
-        for holder, command, holding in holders or ():
+        for holder, command, holding in holders:
             row = Row(
                 safe(command),
                 str(holder.pid),
