@@ -17,6 +17,7 @@ import pytest
 from conftest import HAS_IPV6, Tree, tcp_file
 
 import pynetstat
+from pynetstat.collectors.linux.groups import Group
 from pynetstat.collectors.linux.inet import InetSocket, Timer
 from pynetstat.collectors.linux.unix import UnixSocket
 
@@ -114,8 +115,11 @@ def test_watch_and_diff() -> None:
         later.join()
     back = pynetstat.diff(after, pynetstat.sockets(tcp=True, listening=True))
     assert [one.event for one in back if one.row["local_port"] == port] == ["removed"]
-    with pytest.raises(pynetstat.Misuse):
-        pynetstat.watch(sort=("nope",))
+    for mistake in ({"sort": ("nope",)}, {"sort": ("state",)}, {"rates": True}):
+        with pytest.raises(pynetstat.Misuse):
+            pynetstat.watch(**mistake)
+    with pytest.raises(TypeError, match="compares records of one kind, not Group with Interface"):
+        pynetstat.diff(pynetstat.interfaces(), [Group("lo", "inet", "224.0.0.1", 1)])
 
 
 def test_the_classes_are_exported() -> None:

@@ -544,7 +544,9 @@ def test_the_script_that_a_program_runs(line: str, command: str | None) -> None:
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", "x.service"),
         ("0::/user.slice/user-1000.slice/session-2.scope\n", None),
         (f"0::/system.slice/docker-{'ab' * 32}.scope\n", "container abababababab"),
-        ("12:pids:/system.slice/a\\x2db.service\n0::/\n", "a-b.service"),
+        ("12:pids:/system.slice/a\\x2db.service\n0::/\n", r"a\x2db.service"),
+        ("0::/lxc.payload.web/system.slice/nginx.service\n", "container web"),
+        ("0::/system.slice/php-fpm.service/pool.service\n", "php-fpm.service"),
         ("0::/\n", None),
         ("", None),
     ],
@@ -876,7 +878,9 @@ def test_every_heading_is_explained(key: tuple[str, str]) -> None:
     listing = collectors.find_listing(*key, platform="linux")
     for options in COLUMNS:
         for column in listing.columns(options):
-            for title in filter(None, re.split(r"\s{2,}", column.header.strip())):
+            for title in filter(
+                None, re.split(r"\s{2,}", column.header.partition("\n")[0].strip())
+            ):
                 known = explain.entries_of
                 assert known(title) or all(map(known, title.split())), title
     assert explain.entries_of("NetNS") and explain.entries_of("cwnd")

@@ -146,7 +146,10 @@ def test_the_api_gives_the_records_of_a_moment(story: tuple[str, dict[str, float
     assert found[0].rule == "close-wait-leak" and "guilty" in str(found[0])
     for ask_api, mistake in (
         (lambda: pynetstat.sockets(record=folder), "record= names the folder that at= reads"),
-        (lambda: pynetstat.sockets(at="yesterday"), "`yesterday' is no moment and no file"),
+        (
+            lambda: pynetstat.sockets(at="yesterday"),
+            "`yesterday' is neither a time nor a recording",
+        ),
         (lambda: pynetstat.watch(record=folder, at="-1m"), "--at"),
         (lambda: pynetstat.sockets(at="-1m", tcp_info=True), "--at"),
         (lambda: pynetstat.diagnose(at="-1m", interval=3), "--interval does not go with"),
@@ -465,6 +468,15 @@ def test_two_recorders_do_not_share_a_folder(tmp_path: Path) -> None:
         done = subprocess.run(record(tmp_path), capture_output=True, text=True, cwd=TOP, timeout=20)
         first.kill()
     assert done.returncode == 1 and "another pynetstat records here" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["passwd", "pynetstat-20269999T000000.000Z.jsonl.gz"])
+def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("root:x:0:0\n")
+    done = ask("--at", str(tmp_path / name), "-tn")
+    assert done.exit_code == 1 and "this is no file of a recording" in done.stderr
+    done = ask("--at", "-1m", "--record", str(tmp_path), "-tn")
+    assert done.exit_code == 1 and "there is no recording" in done.stderr
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ FORMATS = (
 
 
 def filters() -> Iterator[Piece]:
-    from ..stages.filters.grammar import SIGNS, TERMS, internal_kinds
+    from ..stages.filters.grammar import SIGNS, TERMS, further_fields
 
     signs = {name: sign for sign, name in SIGNS.items()}
     yield TEXT, "", "--filter takes an expression in the manner of ss:"
@@ -62,8 +62,8 @@ def filters() -> Iterator[Piece]:
         yield TERM, name, f"{value}; {allowed}" if value else "the kernel chose the local port"
     yield TEXT, "", " ".join(HOSTS.split())
     yield TEXT, "", " ".join(BINDING.split())
-    names = ", ".join(sorted(internal_kinds()))
-    yield TEXT, "", f"Fields of --tcp-info, --memory and --rates are terms too: {names}."
+    names = ", ".join(sorted(further_fields()))
+    yield TEXT, "", f"Fields of --details, --tcp-info, --memory and --rates are terms too: {names}."
 
 
 def states() -> Iterator[Piece]:

@@ -53,6 +53,7 @@ class Host:
         self.proc = Proc(options.root, outcome.error)
         self.processes: dict[int, Process] = {}
         self.lossy = False  # set by the rule about retransmissions
+        self.overflowing: set[str] = set()  # listeners that the rule listen-overflow has told
         self.start = time.monotonic()
         self.before = Counters(Proc(options.root))
         self.blind: str | None = None

@@ -84,6 +84,7 @@ def listen_overflow(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     yield value("waiting", max((one.waiting for one in waiting), default=0), limits["waiting"])
     yield value("overflows", lost, limits["overflows"])
     turned_away = f"; {plural(lost, 'attempt')} to connect met a full queue" if lost else ""
+    host.overflowing = {one.place for one in full}
     if full:
         first = full[0]
         number = f"{first.waiting:,} wait"
@@ -150,7 +151,7 @@ def waits_for_accept(host: Host, limits: Limits) -> Iterator[Finding | Value]:
         if one.least >= max(min(limits["waiting"], half), 2):
             slow.append(one)
     yield value("waiting", max((one.least for one in slow), default=0), limits["waiting"])
-    slow = [one for one in slow if not one.full and one.least < 100]  # listen-overflow tells those
+    slow = [one for one in slow if one.place not in host.overflowing]
     if slow:
         first = slow[0]
         room = f" of {first.backlog:,}" if first.backlog is not None else ""

@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from ..kernel.proc import Proc
+from ..stages.cgroups import place_of_cgroup
 
 # Programs that run a script: the script's name is what tells them apart.
 INTERPRETERS = {
@@ -14,7 +15,6 @@ INTERPRETERS = {
     "Rscript", "deno", "bun", "tclsh", "guile", "mono", "dotnet", "beam.smp",
 }  # fmt: skip
 WITH_VALUE = {"-W", "-X", "-cp", "-classpath", "--class-path", "-I", "-r", "--require"}
-HEX64 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 STATES = {"T": "stopped", "t": "stopped by a debugger", "Z": "a zombie", "D": "waiting for a disk"}
 
 
@@ -96,18 +96,8 @@ def script_of(line: str) -> str | None:
 
 
 def unit(text: str) -> str | None:
-    """The container, or else the systemd service, of /proc/PID/cgroup.
-
-    0::/system.slice/shop.service
-    0::/system.slice/docker-<64 hexadecimal digits>.scope
-    """
-    paths = [line.split(":", 2)[2] for line in text.splitlines() if line.count(":") >= 2]
-    for path in paths:
-        if found := HEX64.findall(path):
-            return f"container {found[-1][:12]}"
-    for path in paths:
-        services = [part for part in path.split("/") if part.endswith(".service")]
-        services = [part for part in services if not re.match(r"user@\d+\.service$", part)]
-        if services:
-            return re.sub(r"\\x([0-9a-f]{2})", lambda one: chr(int(one[1], 16)), services[-1])
-    return None
+    """The container, or else the systemd service, of /proc/PID/cgroup."""
+    place = place_of_cgroup(text)
+    if place.container:
+        return f"container {place.container[:12]}"
+    return place.unit if place.unit and place.unit.endswith(".service") else None

@@ -127,6 +127,7 @@ LISTING_OF = {
     "UnixSocket": ("sockets", "unix"),
     "NetlinkSocket": ("sockets", "netlink"),
     "PacketSocket": ("sockets", "packet"),
+    "VsockSocket": ("sockets", "vsock"),
     "Interface": ("interfaces", ""),
     "Route": ("route", "inet"),
     "Group": ("groups", ""),
@@ -136,6 +137,9 @@ LISTING_OF = {
 def record_changes(before: Iterable[Any], after: Iterable[Any], moment: str) -> Iterator[Change]:
     """What differs between two lists of records of one kind: added, removed or changed."""
     old, new = list(before), list(after)
+    kinds = sorted({type(record).__name__ for record in (*old, *new)})
+    if len(kinds) > 1:
+        raise TypeError(f"diff() compares records of one kind, not {' with '.join(kinds)}")
     for record in (old or new)[:1]:
         key = LISTING_OF.get(type(record).__name__)
         listing = collectors.find_listing(*key) if key else None

@@ -134,13 +134,22 @@ def lock_file(handle: int) -> None:
 
 def journal_names(folder: str) -> list[str]:
     """The files of a recording, the oldest first. OSError where the folder cannot be read."""
-    return sorted(filter(NAME.match, os.listdir(folder)))
+    return sorted(name for name in os.listdir(folder) if is_journal(name))
+
+
+def is_journal(name: str) -> bool:
+    """True for the name of a file of a recording."""
+    try:
+        return began_at(name) >= 0
+    except ValueError:
+        return False
 
 
 def began_at(name: str) -> float:
-    """When a file begins, by its name, in seconds since 1970."""
+    """When a file begins, by its name, in seconds since 1970. ValueError for any other name."""
     match = NAME.match(name)
-    assert match
+    if match is None:
+        raise ValueError(name)
     moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
     return moment.timestamp() + int(match[2]) / 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import chain
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from ..run import Run, print_rounds, unowned
 from ..stages.details import Facts
 from ..stages.places import with_namespace
 from ..table import Table
-from .journal import Line, began_at, journal_names, lines_from
+from .journal import Line, began_at, is_journal, journal_names, lines_from
 from .moments import asked_moment, moment_text
 from .rows import RUNNING, TOLD_BY_TCP, Row, aged, read_row
 
@@ -248,7 +248,7 @@ class PastRun(Run):
     def gather(self, number: int = 1) -> Iterator[Section]:
         rows = self.past.rows.values()
         if self.options.netns and not any("netns" in row for _, row, _ in rows):
-            raise Stop("pynetstat: other namespaces are not recorded; that takes --netns all")
+            raise Stop("pynetstat: this recording has one namespace; --record --netns all has all")
         for missing in self.past.incomplete:
             if missing["what"] == "table":
                 self.outcome.fail(f"pynetstat: it could not be recorded: {missing['reason']}")
@@ -357,13 +357,12 @@ def recording_of(options: Options, warn: Callable[[str], None]) -> tuple[Recordi
     if os.path.isdir(text):
         return Recording(text, warn), float("inf")
     if os.path.exists(text):
-        with suppress(AssertionError):
-            began_at(name)
+        if is_journal(name):
             return Recording(folder or ".", warn, only=name), float("inf")
         raise Stop(f"pynetstat: {text}: this is no file of a recording")
     raise Misuse(
-        f"`{text}' is no moment and no file; --at takes 03:12, -20m, 2026-11-26T03:12:00, or a file"
-        " of a recording"
+        f"`{text}' is neither a time nor a recording; --at takes 03:12, -20m, 2026-11-26T03:12:00,"
+        " or a file of a recording"
     )
 
 

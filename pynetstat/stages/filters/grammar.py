@@ -98,10 +98,13 @@ DEPTH = 60  # parentheses within parentheses
 RATES = {"rate_in": "float", "rate_out": "float"}
 
 
-def internal_kinds() -> dict[str, str]:
+def further_fields() -> dict[str, str]:
+    """The fields of --details, --tcp-info, --memory and --rates that can be compared, with the
+    kind of their values."""
     from ...kernel.internals import KINDS
 
-    return KINDS
+    kinds = {**MORE_DETAILS, **KINDS, **RATES}
+    return {name: kind for name, kind in kinds.items() if kind in ("int", "float", "str")}
 
 
 class FilterError(Misuse):
@@ -253,8 +256,8 @@ class Parser:
 
     def field(self, token: Token) -> Term:
         """A field of --details, --tcp-info, --memory or --rates by its own name."""
-        kind = {**MORE_DETAILS, **internal_kinds(), **RATES}.get(token.name, "")
-        if kind not in ("int", "float", "str"):
+        kind = further_fields().get(token.name)
+        if kind is None:
             self.fail(token, self.unexpected(token))
         if kind == "str":
             how = self.operator(token, LIKE)
