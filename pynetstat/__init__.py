@@ -8,7 +8,10 @@ typed records. Nothing is printed, and no argument of the program is read.
     >>> for socket in pynetstat.sockets(tcp=True, state=("listening",)):
     ...     _ = socket.local_address, socket.local_port, socket.recv_q
 
-The keywords, each with its type:
+The keywords, each with its type and, where there is one, its unit. An option of the command line
+that a text names is the keyword of that name (--interval: `interval`; -p: `programs`). Unlike
+there, `numeric_hosts`, `numeric_ports` and `numeric_users` are True unless set, and so is `all` in
+`sockets()`, `unix_sockets()`, `interfaces()` and `watch()`.
 
     tcp (bool): TCP sockets.
     udp (bool): UDP sockets.
@@ -23,15 +26,15 @@ The keywords, each with its type:
     rfcomm (bool): Bluetooth RFCOMM sockets.
     families (str or several): Address families: inet, inet6, unix, ax25, ipx, netrom, rose,
         x25, ddp, bluetooth; each is an option too (--ax25).
-    fib (bool): With -r: the table (default).
+    fib (bool): With -r: the routing table (default).
     table (str): With -r: the routes of this table (main, local, 100, ...), or of all.
-    cache (bool): With -r: the cache.
+    cache (bool): With -r: the route cache.
     all (bool): Listening and connected sockets; all interfaces.
     listening (bool): Only listening sockets.
     filter (str): Only rows that match an expression as ss has it: 'dport = 443 and program =
         firefox'.
     state (str or several): Rows in one of these states: established, listening, close-wait, ...
-    port (int, str or several): Rows with such a port.
+    port (int, str or several): Rows whose local or remote port is one of these.
     pid (int): Rows of this process.
     program (str): Only rows of the program of exactly this name; --filter 'program ~ NAME'
         finds a part.
@@ -40,29 +43,28 @@ The keywords, each with its type:
     context (bool): SELinux context of each program.
     verbose (bool): Say which protocols are not there.
     details (bool): Every process that holds a socket, with its command line, start, systemd
-        unit, container and pod; brings -p.
+        unit, container and pod; implies -p.
     tcp_info (bool): TCP's own numbers: round trip times, windows, retransmissions, bytes,
         congestion control.
     memory (bool): The memory of each socket, in bytes.
     rates (bool): Bytes per second of each tcp connection, from two looks --interval apart.
     sort (str or several): Sorted by these fields; -FIELD from the largest.
-    interval (float): The time between rounds; brings -c. Default: 1.
+    interval (float): Seconds between rounds; implies -c. Default: 1.
     record (str): The folder of a recording. --at and --from read it (/var/log/pynetstat unless
-        named); without them everything is recorded there, at every --interval. Here it goes with
-        at, and watch() has neither.
+        named); without them everything is recorded there, at every --interval. Here it goes
+        with at alone; watch() takes neither.
     at (str): List, or --diagnose, what was recorded at a moment (03:12, -20m,
         2026-11-26T03:12:00), or last in a file.
-    ignore (str or several): Rules of --diagnose that do not count here: resets,
-        no-default-route, ...
+    ignore (str or several): Rules of --diagnose to leave out: resets, no-default-route, ...
     limit (str or several): Another limit for a rule of --diagnose: close-wait-leak.sockets=50;
         --explain RULE names its limits.
     numeric_hosts (bool): Numbers for hosts.
     numeric_ports (bool): Numbers for ports.
     numeric_users (bool): Numbers for users.
     symbolic (bool): Hardware names (routes: numbers).
-    resolve_timeout (float): Time for all names together; then numbers. Default: 5.
-    netns (str): Of this network namespace, by its name, its container or a process in it, or of
-        all.
+    resolve_timeout (float): Seconds for all names together; then numbers. Default: 5.
+    netns (str): Another network namespace: its name, its container or the PID of a process in it;
+        or all.
     proc (str): Where /proc is mounted.
     source (str): Where to read: auto (default), proc (/proc alone), netlink (the kernel),
         psutil.
@@ -157,7 +159,9 @@ def __getattr__(name: str) -> Any:
 
 def sockets(**options: Unpack[Keywords]) -> Records[InetSocket]:
     """Internet sockets: tcp, udp, udplite, raw and sctp, of IPv4 and IPv6; all of them, unless
-    `listening` is set. Queues in bytes, timers in milliseconds.
+    `listening` is set. Queues in bytes, timers in milliseconds. Linux: the kernel's netlink and
+    /proc/net; elsewhere psutil and the system's own tables. Raises `Unavailable` where a table that
+    was asked for by name cannot be read.
 
     `programs=True` adds `pid`, `program` and `processes` (every holder); names are asked for
     with `numeric_hosts=False` and `numeric_ports=False`.
@@ -202,7 +206,8 @@ def netlink_sockets(**options: Unpack[Keywords]) -> Records[NetlinkSocket]:
 
 
 def routes(**options: Unpack[Keywords]) -> Records[Route]:
-    """The main routing table; of IPv4, unless `families=("inet6",)` or both are named.
+    """The main routing table; of IPv4, unless `families=("inet6",)` or `("inet", "inet6")` is
+    given. Linux: /proc/net/route and ipv6_route, and netlink.
 
     >>> [route.gateway for route in routes() if route.dst == "nowhere"]
     []
@@ -211,7 +216,8 @@ def routes(**options: Unpack[Keywords]) -> Records[Route]:
 
 
 def interfaces(**options: Unpack[Keywords]) -> Records[Interface]:
-    """All interfaces with their addresses and counters (bytes and packets since they are there).
+    """All interfaces with their addresses and counters (bytes and packets since the interface was
+    created). Linux: /proc/net/dev, netlink and ioctl; elsewhere psutil.
 
     >>> [interface.ifname for interface in interfaces() if interface.ifname == "no such"]
     []
@@ -230,7 +236,8 @@ def groups(**options: Unpack[Keywords]) -> Records[Group]:
 
 
 def statistics(**options: Unpack[Keywords]) -> dict[str, dict[str, int]]:
-    """The kernel's counters by section and name, as it calls them.
+    """The kernel's counters by section and name, as it calls them. Linux: /proc/net/snmp, netstat
+    and snmp6. Raises `Unavailable` where they cannot be read.
 
     >>> statistics().get("Tcp", {}).get("NoSuchCounter", 0)
     0
@@ -252,7 +259,8 @@ def diagnose(**options: Unpack[Keywords]) -> Records[Finding]:
     that never can in this place with "skipped".
 
     >>> findings = diagnose(interval=0.1)
-    >>> {one.severity for one in findings} <= {"critical", "warning", "information", "unknown"}
+    >>> {one.severity for one in findings} <= {
+    ...     "critical", "warning", "information", "unknown", "skipped"}
     True
     """
     from .options import Options
@@ -295,7 +303,7 @@ def watch(**options: Unpack[Keywords]) -> Iterator[Change]:
 def diff(before: Iterable[Any], after: Iterable[Any]) -> Records[Change]:
     """What differs between two lists of records, as `sockets()` or `routes()` gave them: each
     `Change` has `event` (added, removed or changed), `row` and `previous` as dicts. Owners,
-    queues and counters, which move by themselves, do not count.
+    queues and counters, which move by themselves, do not count. TypeError for records of two kinds.
 
     >>> diff(routes(), routes())
     []

@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 class Records(list[R]):
-    """The records of a call, to be gone through as often as one likes."""
+    """A list of records, with `to_dicts()`."""
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each record as a dict of plain values, as JSON has it."""

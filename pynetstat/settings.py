@@ -204,7 +204,7 @@ SETTINGS = (
         netstat=6,
         example="inet,unix",
     ),
-    Setting(WHAT, "-F --fib", "With -r: the table (default).", netstat=30),
+    Setting(WHAT, "-F --fib", "With -r: the routing table (default).", netstat=30),
     Setting(
         WHAT,
         "--table",
@@ -213,7 +213,7 @@ SETTINGS = (
         metavar="NAME",
         example="all",
     ),
-    Setting(WHAT, "-C --cache", "With -r: the cache.", netstat=29),
+    Setting(WHAT, "-C --cache", "With -r: the route cache.", netstat=29),
     Setting(ROWS, "-a --all", "Listening and connected sockets; all interfaces.", netstat=16),
     Setting(ROWS, "-l --listening", "Only listening sockets.", netstat=15),
     Setting(
@@ -233,7 +233,12 @@ SETTINGS = (
         example="established,close-wait",
     ),
     Setting(
-        ROWS, "--port", "Rows with such a port.", "text", metavar="P[,P-Q]", example="53,8000-8080"
+        ROWS,
+        "--port",
+        "Rows whose local or remote port is one of these.",
+        "text",
+        metavar="P[,P-Q]",
+        example="53,8000-8080",
     ),
     Setting(ROWS, "--pid", "Rows of this process.", "integer", metavar="N", example="812"),
     Setting(
@@ -250,7 +255,7 @@ SETTINGS = (
     Setting(
         PRINT,
         "-e --extend",
-        "More: users and inodes, metrics (-ee all columns), interfaces in full.",
+        "More columns: users and inodes, metrics (-ee: all); interfaces in full.",
         "count",
         netstat=19,
         reach=OUTPUT,
@@ -263,7 +268,7 @@ SETTINGS = (
         PRINT,
         "--details",
         "Every process that holds a socket, with its command line, start, systemd unit, container"
-        " and pod; brings -p.",
+        " and pod; implies -p.",
     ),
     Setting(
         PRINT,
@@ -369,7 +374,7 @@ SETTINGS = (
     Setting(
         AGAIN,
         "--interval",
-        "The time between rounds; brings -c. Default: 1.",
+        "Seconds between rounds; implies -c. Default: 1.",
         "seconds",
         metavar="SECONDS",
         default=1.0,
@@ -379,7 +384,7 @@ SETTINGS = (
     Setting(
         AGAIN,
         "--count",
-        "N rounds, then the end; brings -c.",
+        "N rounds, then the end; implies -c.",
         "integer",
         field="rounds",
         metavar="N",
@@ -396,7 +401,7 @@ SETTINGS = (
     Setting(
         AGAIN,
         "--events",
-        "What opens, closes and changes, instead of the list again; brings -c.",
+        "What opens, closes and changes, instead of the list again; implies -c.",
         reach=OUTPUT,
     ),
     Setting(
@@ -475,7 +480,7 @@ SETTINGS = (
     Setting(
         DIAGNOSE,
         "--ignore",
-        "Rules of --diagnose that do not count here: resets, no-default-route, ...",
+        "Rules of --diagnose to leave out: resets, no-default-route, ...",
         "rules",
         metavar="RULE,...",
         example="resets",
@@ -519,7 +524,7 @@ SETTINGS = (
     Setting(
         NAMES,
         "--resolve-timeout",
-        "Time for all names together; then numbers. Default: 5.",
+        "Seconds for all names together; then numbers. Default: 5.",
         "seconds",
         metavar="SECONDS",
         default=5.0,
@@ -529,7 +534,7 @@ SETTINGS = (
     Setting(
         PLACES,
         "--netns",
-        "Of this network namespace, by its name, its container or a process in it, or of all.",
+        "Another network namespace: its name, its container or the PID of a process in it; or all.",
         "text",
         metavar="NAME|PID|all",
         example="all",
@@ -557,7 +562,7 @@ SETTINGS = (
     Setting(
         HOSTS,
         "--host",
-        "The same of each of these hosts, by ssh; with --inventory its groups and patterns too.",
+        "Run this on these hosts, by ssh; with --inventory its groups and patterns too.",
         "hosts",
         metavar="NAME,...",
         reach=OUTPUT,
@@ -566,7 +571,7 @@ SETTINGS = (
     Setting(
         HOSTS,
         "--hosts",
-        "Of the hosts in this file, one a line; - is standard input.",
+        "Run this on the hosts in this file, one a line; - is standard input.",
         "text",
         metavar="FILE",
         reach=OUTPUT,
@@ -575,7 +580,7 @@ SETTINGS = (
     Setting(
         HOSTS,
         "--inventory",
-        "Of the hosts of this inventory of Ansible, or of those that --host names.",
+        "Run this on the hosts of this Ansible inventory, or on those of it that --host names.",
         "text",
         metavar="FILE",
         reach=OUTPUT,
@@ -594,7 +599,7 @@ SETTINGS = (
     Setting(
         HOSTS,
         "--host-timeout",
-        "The time that each host has to answer. Default: 30.",
+        "Seconds that each host has to answer. Default: 30.",
         "seconds",
         metavar="SECONDS",
         default=30.0,

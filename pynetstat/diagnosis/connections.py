@@ -449,7 +449,7 @@ def loss_of_one(host: Host, limits: Limits) -> Iterator[Finding | Value]:
     if not bad:
         return
     for kind in ("lost", "full", "reordered"):
-        chosen = [path for path in bad if socket_kind(path, limits) == kind]
+        chosen = [path for path in bad if path_kind(path, limits) == kind]
         if chosen and not (kind == "lost" and host.lossy):  # retransmissions tells it
             yield finding_of(
                 "warning" if kind == "lost" else "information",
@@ -491,7 +491,7 @@ def worth_telling(path: dict[str, Any], limits: Limits) -> bool:
     return bool(now and enough and ever >= limits["share"] * all_sent)
 
 
-def socket_kind(path: dict[str, Any], limits: Limits) -> str:
+def path_kind(path: dict[str, Any], limits: Limits) -> str:
     slow = (path["rtt_ms"] or 0) >= limits["rtt_ms"]
     if slow and path["rtt_ms"] >= limits["rtt_times"] * max(path["min_rtt_ms"] or 0, 1):
         return "full"

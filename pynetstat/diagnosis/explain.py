@@ -49,7 +49,7 @@ def told_entry(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "To do", entry.advice
     if isinstance(entry, Rule):
         yield "Limits", limit_words(entry.limits, entry.thresholds)
-        given = ", ".join(f"{rule}={number:g}" for rule, number in entry.thresholds.items())
+        given = ", ".join(f"{name}={number:g}" for name, number in entry.thresholds.items())
         yield "Change", f"--limit {entry.name}.NAME=VALUE: {given}" if given else ""
 
 

@@ -21,8 +21,9 @@ def limited(rules: list[Rule], given: Iterable[str]) -> list[Rule]:
         rule = known.get(rule_name)
         if rule is None or limit_name not in rule.thresholds:
             valid = [f"{rule.name}.{limit.name}" for rule in rules for limit in rule.limits]
+            here = "; `pynetstat --help diagnose` lists them"
             some = f"; of {rule_name} there are: {', '.join(rule.thresholds)}" if rule else ""
-            raise Misuse(f"no limit `{name}'{nearest(name, valid) or some}")
+            raise Misuse(f"no limit `{name}'{nearest(name, valid) or some or here}")
         changed = [limit._replace(value=number) if limit.name == limit_name else limit
                    for limit in rule.limits]  # fmt: skip
         known[rule_name] = rule._replace(limits=tuple(changed))

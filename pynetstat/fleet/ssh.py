@@ -75,7 +75,7 @@ def first_command(host: Host) -> str:
     return f"{shlex.join(words)} '{code}'"
 
 
-def ssh_command(host: Host, config: str, seconds: float) -> list[str]:
+def ssh_command(host: Host, config: str) -> list[str]:
     """ssh, which asks nobody anything. The name stands behind `--`."""
     words = ["ssh", "-T", "-x", "-a", "-oBatchMode=yes"]
     if config:
@@ -166,7 +166,7 @@ class Call:
         """Start ssh; Lost where that is not possible."""
         try:
             self.process = subprocess.Popen(
-                ssh_command(self.host, config, self.seconds),
+                ssh_command(self.host, config),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -24,8 +24,8 @@ else:
 
     Protocol = object
 
-SOCK_DIAG, ROUTE, GENERIC = 4, 0, 16  # protocols (linux/netlink.h)
-NOOP, ERROR, DONE = 1, 2, 3  # message types
+SOCK_DIAG, ROUTE = 4, 0  # protocols (linux/netlink.h)
+ERROR, DONE = 2, 3  # message types
 REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the table changed while it was read
 KERNEL = 0  # its port

@@ -93,7 +93,9 @@ def kept(text: str) -> tuple[float, int]:
     for word in text.split(","):
         number, unit = word.strip()[:-1], word.strip()[-1:]
         if not number.isdecimal() or not number.isascii() or unit not in UNITS or not int(number):
-            raise Misuse(f"`{word.strip()}' is no time and no size; --keep takes 2d, 12h, 500M, 2G")
+            raise Misuse(
+                f"--keep `{word.strip()}': it takes m, h, d (time) or k, M, G: 2d, 12h, 500M"
+            )
         limits[unit in "kMG"] = int(number) * UNITS[unit]
     return limits.get(False, float("inf")), int(limits.get(True, 1 << 62))
 

@@ -139,8 +139,8 @@ def rows_of_listing(document: dict[str, Any], name: str) -> list[Row] | None:
         return []
     if name == "statistics" and isinstance(found, dict):
         return [
-            {"section": changes_section, "name": counter, "value": value}
-            for changes_section, counters in found.items()
+            {"section": section, "name": counter, "value": value}
+            for section, counters in found.items()
             for counter, value in counters.items()
         ]
     return found

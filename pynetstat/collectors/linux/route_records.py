@@ -90,8 +90,8 @@ def device_names(indexes: Iterable[int | None]) -> dict[int | None, str | None]:
     return names
 
 
-def kernel_routes(version: str, table: str | None, record: Any, shown: Table | None) -> Table:
-    """The routes of one IP version as a table of `record`. OSError where the kernel refuses.
+def kernel_routes(version: str, table: str | None, shown: Table | None) -> Table:
+    """The routes of one IP version. OSError where the kernel refuses.
 
     `table` is a name, a number, `all`, or None for the tables that netstat shows: the main one
     in IPv4, all in IPv6. `shown` are the same routes as /proc has them.

@@ -115,7 +115,7 @@ def with_kernel(
 
         shown = joined(Route, tables) if tables else None
         try:
-            found = kernel_routes(version, options.table, Route, shown)
+            found = kernel_routes(version, options.table, shown)
         except OSError as error:
             refusal = reason(error)
         except ValueError as error:

@@ -28,7 +28,7 @@ AF_INET, AF_LINK, AF_INET6 = 2, 18, 30
 SOCKADDR_DL = Struct("<2x H B 3B")  # interface, type, lengths of name, address and selector
 
 # Flags of a route
-UP, GATEWAY_FLAG, HOST, REJECT, DYNAMIC, MODIFIED = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20
+UP, HOST, REJECT, DYNAMIC = 0x1, 0x4, 0x8, 0x10
 BLACKHOLE, PRCLONING, WASCLONED, IFSCOPE = 0x1000, 0x10000, 0x20000, 0x1000000
 
 

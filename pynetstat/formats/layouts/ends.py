@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from ...listing import Layout, Section
+from ...listing import Layout
 from ...options import Options
 from ...table import Remark, Table, joined
 from ...text import safe_cells
@@ -66,12 +66,6 @@ def rows_alone(tables: Pieces) -> list[Table]:
 def whole_table(tables: Pieces, record: Any) -> Table:
     """All rows of a listing as one table."""
     return joined(record, rows_alone(tables))
-
-
-def by_listing(sections: Iterable[Section]) -> Iterator[tuple[str, Table]]:
-    """Each listing by its name, with all of its rows."""
-    for listing, tables in sections:
-        yield listing.name, whole_table(tables, listing.record)
 
 
 def encoded_lines(lines: Iterable[str]) -> bytes:

@@ -87,7 +87,7 @@ def ports_of_text(text: str) -> set[int]:
         if first > last or last > 65535:
             raise ValueError(f"`{item}' is no range of ports: the lower one first, up to 65535")
         spans |= (2 << last) - (1 << first)
-    wanted |= {match_port for match_port, bit in enumerate(reversed(f"{spans:b}")) if bit == "1"}
+    wanted |= {port for port, bit in enumerate(reversed(f"{spans:b}")) if bit == "1"}
     if wanted <= {0}:
         raise ValueError("0 is no port")
     return wanted - {0}
@@ -320,7 +320,7 @@ def inside(distinct: Iterable[str], network: Network) -> set[str]:
         numbers = list(map(from_bytes, map(pack, bare), repeat("big")))
     except (OSError, ValueError):
         return {text for text, one in zip(texts, bare) if lies_in(one, network)}
-    return {text for text, match_number in zip(texts, numbers) if match_number >> shift == wanted}
+    return {text for text, number in zip(texts, numbers) if number >> shift == wanted}
 
 
 def lies_in(text: str, network: Network) -> bool:
