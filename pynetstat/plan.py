@@ -451,6 +451,8 @@ EFFECTS: tuple[tuple[str, Callable[[Options], Any], str], ...] = (
     ("since", lambda options: not options.groups, "groups are recorded as text: --at lists them"),
     *((name, has_no_layout, "--as and --lsof print layouts of their own") for name in (
         "tcp_info", "memory", "rates", "save", "diff", "events")),
+    ("header", lambda options: not options.layout or not (
+        options.route or options.groups or options.extend), "this layout keeps its headings"),
     ("details", lambda options: not options.layout and options.lsof is None,
      "--as and --lsof print layouts of their own"),
     ("sort", lambda options: options.lsof is None, "--lsof is in the order of processes"),

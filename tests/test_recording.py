@@ -470,6 +470,13 @@ def test_two_recorders_do_not_share_a_folder(tmp_path: Path) -> None:
     assert done.returncode == 1 and "another pynetstat records here" in done.stderr
 
 
+@pytest.mark.parametrize("options", ["-s", "-g", "-r", "-rn6"])
+def test_our_own_tables_are_not_another_namespace_s(recording: Path, options: str) -> None:
+    done = ask("--at", str(recording), options, "--netns", "web")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "of other namespaces" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["passwd", "pynetstat-20269999T000000.000Z.jsonl.gz"])
 def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("root:x:0:0\n")
