@@ -94,7 +94,7 @@ def kept(text: str) -> tuple[float, int]:
         number, unit = word.strip()[:-1], word.strip()[-1:]
         if not number.isdecimal() or not number.isascii() or unit not in UNITS or not int(number):
             raise Misuse(
-                f"--keep `{word.strip()}': it takes m, h, d (time) or k, M, G: 2d, 12h, 500M"
+                f"`{word.strip()}': --keep takes a number above 0 with m, h, d, k, M or G: 2d,500M"
             )
         limits[unit in "kMG"] = int(number) * UNITS[unit]
     return limits.get(False, float("inf")), int(limits.get(True, 1 << 62))
