@@ -1,6 +1,6 @@
 """`python -m pynetstat`, and the console script: signals first, then the command line."""
 
-import _signal as signal  # type: ignore[import-not-found]  # names for its numbers take 1 ms
+import _signal as signal  # type: ignore[import-not-found]  # `signal` takes 1 ms more
 import errno
 import gc
 import os

@@ -105,7 +105,7 @@ def stopped(stop: Stop) -> int:
     that it is not complained of a second time."""
     if stop.message:
         warn(stop.message)
-    from contextlib import suppress
+    from contextlib import suppress  # here, and below: 0.4 ms of every start
 
     with suppress(OSError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -142,8 +142,7 @@ def socket_metrics(name: str, table: Table, options: Options, family: Make) -> N
         every.add(count, **{"proto": name, **dict(zip(names, values))})
     if name != "sockets":
         return
-    places = table.readable("netns") if options.netns == "all" else [None] * len(table)
-    rows = zip(places, *map(table.__getitem__, ("proto", "state", "recv_q", "send_q")))
+    rows = zip(*map(table.readable, ("netns", "proto", "state", "recv_q", "send_q")))
     states = family("node_tcp_connection_states", "gauge", "TCP sockets by state.")
     received = family("pynetstat_recv_queue_bytes", "gauge", "Bytes that no program has read.")
     sent = family("pynetstat_send_queue_bytes", "gauge", "Bytes that no peer has acknowledged.")
@@ -183,10 +182,10 @@ def port_metrics(table: Table, options: Options, family: Make) -> None:
                 asked.add(getservbyname(part.strip()))
     named = family("pynetstat_port_sockets", "gauge", "Sockets with a port that was named.")
     for side in ("local", "remote"):
-        columns = map(table.readable, ("proto", "state", f"{side}_port"))
-        for (proto, state, port), count in Counter(zip(*columns)).items():
+        columns = map(table.readable, ("proto", "state", f"{side}_port", "netns"))
+        for (proto, state, port, netns), count in Counter(zip(*columns)).items():
             if port in asked:
-                named.add(count, proto=proto, state=state, port=port, end=side)
+                named.add(count, proto=proto, state=state, port=port, end=side, netns=netns)
 
 
 def counter_metrics(tables: Iterable[Table], family: Make) -> None:
